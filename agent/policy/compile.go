@@ -105,6 +105,7 @@ type compiler struct {
 	listNames []string
 	nodes     map[*rule]*yamlnode.Node // where a rule stands, for warnings
 	tried     int                      // payments by which ways to pay were compared
+	spelled   map[string][]*rule       // by a move: who lets it go to receivers in odd spellings
 	steps     steps                    // in which rules were compared for what goes through beside them
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 

@@ -340,7 +340,8 @@ var brokenReview = []mutant{
 		"return !slices.ContainsFunc(other.fields, func(f fieldMatcher) " +
 			"bool { return !e.testsWithin(f.field, f.matcher) })", "return true", testsOfReview},
 	{"a limit of how often bounds the amount", "reviewlimit.go",
-		"case b.unbound((*limit).spends).limit != nil && b.entry.anyAmount() != \"\":", "case false:", testsOfReview},
+		"case b.unbound((*limit).spends).limit != nil && b.entry.anyAmount() != \"\" &&", "case false &&",
+		testsOfReview},
 	{"limits for one recipient each are none for all", "reviewlimit.go",
 		"if list := oneByOne(f.matcher); list != nil {",
 		"if list := oneByOne(f.matcher); list != nil && false {", testsOfReview},
@@ -540,7 +541,7 @@ var brokenReview = []mutant{
 // code.
 func TestMutants(t *testing.T) {
 	for i, m := range slices.Concat(brokenReview, brokenWays, brokenTraps, brokenTexts, brokenActions,
-		brokenVain, brokenCases) {
+		brokenVain, brokenCases, brokenDenials) {
 		t.Run(strings.ReplaceAll(m.says, " ", "_"), func(t *testing.T) {
 			breaks := *mutants > 0 && i%*mutants == *mutantsFrom%*mutants
 			if breaks {

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
@@ -20,6 +21,8 @@ type harm struct {
 	write string
 	// inGame says that cards and tokens are as good as given away by it.
 	inGame bool
+	// amount is the path to how many tokens go by it, "" if it does not say.
+	amount string
 }
 
 // harms are those of the actions that are known here.
@@ -35,12 +38,12 @@ var harms = []harm{
 		"{.contractPayload.instances: {each: {.to: bob}}}",
 		payload{"instances": inList(jsonObject(payload{"symbol": unknown, "to": aStranger}))}),
 	engineHarm("nftauction", "bid", "any number of tokens can be bid", "{.contractPayload.bid: {max: 10}}",
-		payload{"auctionId": unknown, "bid": muchInJSON}),
+		payload{"auctionId": unknown, "bid": muchInJSON}).of("bid"),
 	engineHarm("nftauction", "create", "NFTs can be sold for nearly nothing", "{.contractPayload.minBid: {min: 5}}",
 		payload{"symbol": unknown, "nfts": unknown, "minBid": littleInJSON}),
 	engineHarm("marketpools", "addLiquidity", "any number of tokens can be put into a pool",
 		"{.contractPayload.baseQuantity: {max: 100}}",
-		payload{"tokenPair": unknown, "baseQuantity": muchInJSON, "quoteQuantity": muchInJSON}),
+		payload{"tokenPair": unknown, "baseQuantity": muchInJSON, "quoteQuantity": muchInJSON}).of("baseQuantity"),
 	engineHarm("marketpools", "swapTokens", "tokens are swapped at any price, since others can move that of a pool",
 		"{.contractPayload: {.tradeType: exactInput, .tokenAmount: {max: 100}, .minAmountOut: {min: 20}}}",
 		swap("exactInput", "minAmountOut", littleInJSON), swap("exactInput", "minAmountOut", value{}),
@@ -60,11 +63,34 @@ var harms = []harm{
 		"{.items: {each: [M1, M2]}}", jsonObject(payload{"items": inList(aStranger), "currency": unknown})),
 	posted("sm_market_purchase", false, "cards can be bought at any price", "{.price: {max: 50}}",
 		jsonObject(payload{"items": unknown, "currency": unknown, "price": muchInJSON})),
+	// What these take is not known here in full: who has the right does the rest.
+	byID("sm_set_authority", "others get the right to rent, buy or delegate for the account"),
+	byID("sm_update_authority", "others get the right to rent, buy or delegate for the account"),
+	byID("sm_token_award", "tokens go to others"),
+	byID("sm_guild_contribution", "tokens go to a guild"),
 	posted("rc", false, "all resource credits can be delegated to anybody, and then the account can do nothing",
 		"{size: 2, .0: delegate_rc, .1: {.delegatees: {each: [bob]}, .max_rc: {max: 1000000}}}",
 		inList(inJSON("delegate_rc"), jsonObject(payload{"from": unknown, "delegatees": inList(aStranger),
 			"max_rc": muchInJSON}))),
 }
+
+func (h harm) of(amount string) harm {
+	h.amount = ".contractPayload." + amount
+	return h
+}
+
+// letsMany reports whether an entry lets a list of the action through that is as long as one
+// request can hold, and no rule keeps it from that.
+func (r *rule) letsMany(e *opEntry, h harm, rules []*rule) bool {
+	many := inList(slices.Repeat([]value{h.move.json(unknown)}, manyNFTs)...)
+	json := e.test("json")
+	return json != nil && slices.ContainsFunc(splitWays(json), func(way matcher) bool {
+		return mayBeList(way) && takesJSON(way, many)
+	}) && !r.keptFromHolding(h.move.id, many, rules)
+}
+
+// named returns the path to what is added up.
+func (t *tokenSum) named() string { return "." + strings.Join(t.field, ".") }
 
 type payload = map[string]value
 
@@ -99,6 +125,13 @@ func posted(id string, inGame bool, does, write string, worst value) harm {
 	return harm{move: move, ways: []value{worst}, does: does, write: write, inGame: inGame}
 }
 
+// byID returns what custom_json of an id of Splinterlands can do with the active key, whatever
+// stands in it.
+func byID(id, does string) harm {
+	move := tokenMove{says: id, id: id, json: func(value) value { return unknown }}
+	return harm{move: move, ways: []value{unknown}, does: does, inGame: true}
+}
+
 // letsHarm reports whether an entry lets one of the ways through, and no rule keeps it from that.
 func (r *rule) letsHarm(e *opEntry, h harm, rules []*rule) bool {
 	return slices.ContainsFunc(h.ways, func(way value) bool {
@@ -108,7 +141,7 @@ func (r *rule) letsHarm(e *opEntry, h harm, rules []*rule) bool {
 
 // reviewActions warns of what an entry lets an application do by actions of games and side chains,
 // where no test bounds it: a limit says how often.
-func (c *compiler) reviewActions(r *rule, rules []*rule) {
+func (c *compiler) reviewActions(r *rule, rules []*rule, limits []*limit) {
 	if r.section != allowSection || r.observe {
 		return
 	}
@@ -120,8 +153,20 @@ func (c *compiler) reviewActions(r *rule, rules []*rule) {
 		for _, h := range harms {
 			// Ids by a pattern are reviewed as ids.
 			byPattern := h.inGame && !listed(e.test("id"))
-			if !byPattern && r.makes(e, h.move) && e.namesMove(h.move) && c.steps.left(len(rules)) &&
-				r.letsHarm(e, h, rules) {
+			switch {
+			case byPattern || !r.makes(e, h.move) || !e.namesMove(h.move) || !c.steps.left(len(rules)):
+			case !r.letsHarm(e, h, rules):
+				if h.amount != "" && r.letsMany(e, h, rules) && !slices.ContainsFunc(limits, func(l *limit) bool {
+					return l.bindsSome(r, e) && l.measure == measureSum && l.of.named() == h.amount
+				}) {
+					c.Warn(c.entryName(n), "custom_json lets %s through many times in one list, and a limit of how "+
+						"often counts the list once; take one at a time, with json: {size: 1, each: {…}}, or add a "+
+						"limit with sum, of: {list: json, field: %s}", h.move.says, h.amount)
+				}
+			case h.write == "":
+				c.Warn(c.entryName(n), "custom_json lets %s through, by which %s, whatever is tested inside; take "+
+					"that id out, or have a person asked about it", h.move.says, h.does)
+			default:
 				c.Warn(c.entryName(n), "custom_json lets %s through, by which %s; bound it, such as json: %s",
 					h.move.says, h.does, h.write)
 			}
@@ -241,10 +286,10 @@ func (c *compiler) reviewPostedActive(r *rule, e *opEntry, n *yamlnode.Node) {
 }
 
 // harmsInGame returns those of the game's actions by which cards are as good as given away, and
-// which an entry lets through with the posting key.
+// which an entry lets through with the rule's key.
 func (r *rule) harmsInGame(e *opEntry, rules []*rule) (moves []tokenMove) {
 	for _, h := range harms {
-		if h.inGame && e.namesMove(h.move) && r.letsHarm(e, h, rules) {
+		if h.inGame && (h.move.byPosting || r.keys[hive.Active]) && e.namesMove(h.move) && r.letsHarm(e, h, rules) {
 			moves = append(moves, h.move)
 		}
 	}

@@ -21,7 +21,9 @@ func (c *compiler) reviewAside(r *rule, rules []*rule) {
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
 		for _, says := range []string{c.twinPasses(r, e, rules), c.giftPasses(r, e, rules), c.tokensPass(r, e, rules),
-			c.morePasses(r, e, rules), c.otherLetters(r, e, rules), c.besideMember(r, e, rules)} {
+			c.morePasses(r, e, rules), c.otherLetters(r, e, rules), c.besideMember(r, e, rules),
+			c.otherSpelling(r, e, rules), c.deniesLists(r, e, rules), c.deniesNoSigner(r, e, rules),
+			c.postingPaysNone(r, e, rules)} {
 			if says != "" {
 				c.Warn(c.entryName(n), "%s", says)
 			}
@@ -29,8 +31,9 @@ func (c *compiler) reviewAside(r *rule, rules []*rule) {
 	}
 }
 
-// reviewHead warns of a rule that asks about less than it seems to by what it leaves unsaid: the
-// posting key, what is broadcast, and what needs nobody else's authority.
+// reviewHead warns of a rule that asks about less than it seems to by what it leaves unsaid:
+// the posting key, what is broadcast, and what needs nobody else's authority; or by what it
+// says: times, apps and accounts that are fewer than those of what is allowed.
 func (c *compiler) reviewHead(r *rule, rules []*rule) {
 	if r.section != askSection || r.onlyUncovered || !r.kinds[Sign] {
 		return
@@ -54,6 +57,18 @@ func (c *compiler) reviewHead(r *rule, rules []*rule) {
 		case len(r.behalf) == 0 && r.behalf != nil && (other.behalf == nil || len(other.behalf) > 0):
 			says = fmt.Sprintf("asks about what is for the account itself only, and %q lets it through for others, "+
 				`too; add "on_behalf_of: any"`, other.name)
+		// Of other things than value, who is awake may well decide by the hour, and by the app.
+		case !e.spends():
+			continue
+		case r.when.bounded() && !boundAlways(other.when, []schedule{r.when}):
+			says = fmt.Sprintf("asks only at its times, %s, and %q lets %s through unasked at others: an app waits "+
+				"for them; take the times away, or give that rule the same", r.when.said(), other.name, e.name)
+		case !covers(r.apps, other.apps):
+			says = fmt.Sprintf("asks only for apps: [%s], and %q lets others do %s unasked; name them, too, or write "+
+				"a rule of its own for them under allow", r.apps.text(), other.name, e.name)
+		case !covers(r.accounts, other.accounts):
+			says = fmt.Sprintf("asks only for accounts: [%s], and %q lets %s through for others unasked; name them, "+
+				"too, or write a rule of its own for them under allow", r.accounts.text(), other.name, e.name)
 		default:
 			continue
 		}
@@ -351,7 +366,7 @@ func (c *compiler) otherAssetPasses(r *rule, e *opEntry, field string, least hiv
 }
 
 // otherLetters finds an id that differs from one that another rule lets through by large and small
-// letters alone, and which no rule lets through as it is written.
+// letters alone, or by one letter more or less, and which no rule lets through as it is written.
 func (c *compiler) otherLetters(r *rule, e *opEntry, rules []*rule) string {
 	ids := textsOf(e.testOf("id"))
 	if e.name != "custom_json" || len(ids) != 1 {
@@ -371,7 +386,7 @@ func (c *compiler) otherLetters(r *rule, e *opEntry, rules []*rule) string {
 				return ""
 			}
 			for _, id := range textsOf(one.test("id")).sorted() {
-				if strings.EqualFold(string(id), own) {
+				if strings.EqualFold(string(id), own) || misses(own, string(id)) && !knownID(own) {
 					says = fmt.Sprintf("%q is about nothing: letters are compared as they are, and %q takes the id "+
 						"%s; write id: %[3]s", r.name, other.name, id)
 				}
@@ -379,6 +394,29 @@ func (c *compiler) otherLetters(r *rule, e *opEntry, rules []*rule) string {
 		}
 	}
 	return says
+}
+
+// misses reports whether one of two ids has a letter or a sign more than the other. A digit
+// more may be another game.
+func misses(a, b string) bool {
+	if len(a) > len(b) {
+		a, b = b, a
+	}
+	if len(a)+1 != len(b) || len(a) < 5 {
+		return false
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	return a[i:] == b[i+1:] && (b[i] < '0' || b[i] > '9')
+}
+
+// knownID reports whether an id is one of those of which something is known here.
+func knownID(id string) bool {
+	is := func(move tokenMove) bool { return move.id == id }
+	return slices.ContainsFunc(slices.Concat(tokenMoves, gameMoves), is) ||
+		slices.ContainsFunc(harms, func(h harm) bool { return is(h.move) })
 }
 
 // fewTokens finds a rule that forbids up to so many tokens, where more go through.

@@ -15,7 +15,7 @@ import (
 var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, freeShare, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
 	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice, freeAgent, freeAgentFee, freeKeys,
-	freeSigningKey, mostDenied, withoutMember, freeFeed, freeMemoKey,
+	freeSigningKey, mostDenied, votesForAny, withoutMember, freeFeed, freeMemoKey,
 	beyondAll,
 }
 
@@ -67,6 +67,18 @@ func freeBeneficiaries(r *rule, e *opEntry) string {
 	return "comment_options with free beneficiaries gives " + gives + " rewards of a post to anybody; say " +
 		"beneficiaries: {size: 0}, " +
 		"or {exactly: [{.account: bob, .weight: 5%}]} (the group posting takes it without beneficiaries only)"
+}
+
+// votesForAny finds a rule that lets the application choose whom the account's stake votes for.
+func votesForAny(r *rule, e *opEntry) string {
+	field := map[string]string{"account_witness_vote": "witness", "update_proposal_votes": "proposal_ids"}[e.name]
+	if r.section != allowSection || field == "" || e.hasMatcher(field) || e.test("approve") != nil &&
+		!mayTake(e.test("approve"), boolValue(true)) {
+		return ""
+	}
+	write := map[string]string{"witness": "[bob, carol]", "proposal_ids": "{each: [0, 345]}"}[field]
+	return fmt.Sprintf("%s for any %s: the app chooses whom the account's stake votes for; say %s: %s", e.name,
+		map[string]string{"witness": "witness", "proposal_ids": "proposal"}[field], field, write)
 }
 
 // renouncing are the values of comment_options by which an author gets less than the post earns,

@@ -11,7 +11,7 @@ import (
 )
 
 // reviewLimits warns where what a rule allows passes beside the limits that seem to bind it.
-func (c *compiler) reviewLimits(r *rule, limits []*limit) {
+func (c *compiler) reviewLimits(r *rule, limits []*limit, rules []*rule) {
 	// A rule that asks has a person between itself and the money, and one that is only observed
 	// lets nothing go.
 	if r.section != allowSection || r.observe {
@@ -22,7 +22,7 @@ func (c *compiler) reviewLimits(r *rule, limits []*limit) {
 		b := binding{r, e, near}
 		if e != nil && e.spends() {
 			if !r.keepsValue(e) {
-				c.reviewValue(b)
+				c.reviewValue(b, rules)
 				c.reviewAssets(b)
 				c.reviewOneAsset(b)
 			}
@@ -40,7 +40,7 @@ type binding struct {
 }
 
 // reviewValue warns where a rule lets value go and no limit counts all of it.
-func (c *compiler) reviewValue(b binding) {
+func (c *compiler) reviewValue(b binding, rules []*rule) {
 	node, name, what := c.nodes[b.rule], b.rule.name, b.entry.name
 	free, binds := b.unbound((*limit).always), b.unbound((*limit).overTime)
 	often := b.unbound((*limit).countsOperations)
@@ -57,7 +57,7 @@ func (c *compiler) reviewValue(b binding) {
 	case binds.limit != nil:
 		c.Warn(node, "%q lets %s spend without any limit but per request, and an app may ask often; say how much per "+
 			"24h, too", name, what)
-	case b.unbound((*limit).spends).limit != nil && b.entry.anyAmount() != "":
+	case b.unbound((*limit).spends).limit != nil && b.entry.anyAmount() != "" && !b.rule.deniesMuch(b.entry, rules):
 		c.Warn(node, "%q lets %s spend any amount: %q counts how often, and not how much; add a limit with spend, or "+
 			"test %s with max", name, what, b.limits[0].name, b.entry.anyAmount())
 	case !b.rule.ordered && often.limit != nil:
@@ -141,6 +141,28 @@ func (e *opEntry) anyAmount() string {
 		}
 	}
 	return ""
+}
+
+// deniesMuch reports whether deny rules match, at all times, every large amount that an entry lets
+// through, of each asset that it may cost.
+func (r *rule) deniesMuch(e *opEntry, rules []*rule) bool {
+	field := e.anyAmount()
+	d, _ := hive.DefinitionOf(e.name)
+	if !slices.ContainsFunc(d.Spends, func(cost hive.Cost) bool { return cost.Field == field }) {
+		return false // how often it is paid
+	}
+	for _, symbol := range []hive.Symbol{hive.HIVE, hive.HBD, hive.VESTS} {
+		if e.fits(field, hive.Asset{Amount: 1, Symbol: symbol}) != nil || !e.maySell(field, symbol) {
+			continue
+		}
+		large := e.without(field)
+		large.fields = append(large.fields, fieldMatcher{field: field, matcher: allOf{e.testOf(field),
+			bound{assetValue(hive.Asset{Amount: much, Symbol: symbol}), false}}})
+		if r.deniedBy(large, rules) == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // anyMost takes what is bounded above, whatever the bound is.

@@ -7,18 +7,40 @@ import (
 
 // reviewOptions warns of a transaction whose comment_options may be those of another post: the one
 // that is made goes out without them.
-func (c *compiler) reviewOptions(r *rule) {
+func (c *compiler) reviewOptions(r *rule, rules []*rule) {
 	if r.section != allowSection || r.observe || !r.ordered {
 		return
 	}
 	post := slices.IndexFunc(r.entries, func(e opEntry) bool { return e.name == "comment" })
 	for i, n := range c.entryNodes(r) {
-		if r.entries[i].name != "comment_options" || post < 0 || r.optionsOfPost(i) {
+		if r.entries[i].name != "comment_options" || post < 0 {
+			continue
+		}
+		if r.optionsOfPost(i) {
+			if other := c.postsAlone(r, &r.entries[post], rules); other != nil {
+				c.Warn(c.entryName(n), "%q lets the same post through without these comment_options: what one rule "+
+					"demands holds for that rule alone; narrow the other one, such as comment: {parent_author: {not: "+
+					"''}} for answers, or take it out", other.name)
+			}
 			continue
 		}
 		c.Warn(c.entryName(n), "these comment_options may be for another post, and the one of operation %d goes out "+
 			"without them; say permlink: $%[1]d.permlink", post+1)
 	}
+}
+
+// postsAlone returns a rule that allows some posts of a transaction by themselves, nil if none
+// does.
+func (c *compiler) postsAlone(r *rule, post *opEntry, rules []*rule) *rule {
+	for _, other := range rules {
+		if other.section == allowSection && !other.observe && !other.ordered && other.mayMeet(r) && c.steps.left(1) &&
+			slices.ContainsFunc(other.entries, func(e opEntry) bool {
+				return (e.name == post.name || e.name == groupPosting) && !e.apart(other, post)
+			}) {
+			return other
+		}
+	}
+	return nil
 }
 
 // optionsOfPost reports whether an operation is about the same permlink as a comment of the

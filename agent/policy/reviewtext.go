@@ -16,16 +16,22 @@ func (c *compiler) reviewText(r *rule) {
 	if r.section != allowSection || r.observe || r.text == nil || has(r.text, isWild) {
 		return
 	}
-	taken := slices.DeleteFunc(slices.Clone(sentences), func(text string) bool {
-		return !r.takesText(r.anAccount(),
-			text)
-	})
+	taken := r.sentencesTaken()
 	if len(taken) < 2 {
 		return
 	}
 	c.Warn(c.valueOfKey(r, "text"),
 		"rule %q lets nearly any text be signed, such as %q, and a signed text can be a login "+
 			"or a promise elsewhere; test what your app's texts begin with, or their members", r.name, taken[0])
+}
+
+// letsSentences reports whether the rule takes texts that no login looks like.
+func (r *rule) letsSentences() bool { return len(r.sentencesTaken()) > 1 }
+
+func (r *rule) sentencesTaken() []string {
+	return slices.DeleteFunc(slices.Clone(sentences), func(text string) bool {
+		return !r.takesText(r.anAccount(), text)
+	})
 }
 
 // isWild reports whether a pattern takes every text, or every line: there is a warning about it

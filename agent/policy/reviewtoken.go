@@ -48,6 +48,8 @@ var tokenMoves = []tokenMove{
 			return jsonObject(map[string]value{"to": to, "qty": unknown, "token": unknown})
 		}},
 	ofVSC("vsc.transfer"), ofVSC("vsc.withdraw"), ofVSC("vsc.stake_hbd"),
+	ofComb("spkcc_send"), ofComb("spkcc_spk_send"), ofComb("spkcc_power_grant"), ofComb("dlux_send"),
+	ofComb("dlux_power_grant"), ofComb("duat_send"), ofComb("duat_power_grant"),
 }
 
 // engine returns an action of Hive-Engine, with the members of its payload.
@@ -88,6 +90,13 @@ func swapped() tokenMove {
 func ofVSC(id string) tokenMove {
 	return tokenMove{says: id, id: id, to: ".to", amount: ".amount", json: func(to value) value {
 		return jsonObject(map[string]value{"from": unknown, "to": to, "amount": unknown, "asset": unknown})
+	}}
+}
+
+// ofComb returns a move of one of the side chains of HoneyComb, each of which has a token.
+func ofComb(id string) tokenMove {
+	return tokenMove{says: id, id: id, to: ".to", amount: ".amount", json: func(to value) value {
+		return jsonObject(map[string]value{"to": to, "amount": unknown})
 	}}
 }
 
@@ -242,7 +251,7 @@ func (r *rule) makes(e *opEntry, move tokenMove) bool {
 }
 
 // reviewTokens warns where a rule lets tokens go, and no limit counts them.
-func (c *compiler) reviewTokens(r *rule, limits []*limit) {
+func (c *compiler) reviewTokens(r *rule, rules []*rule, limits []*limit) {
 	if r.section != allowSection || r.observe {
 		return
 	}
@@ -259,7 +268,8 @@ func (c *compiler) reviewTokens(r *rule, limits []*limit) {
 				"room; %s", r.name, one.move.says, one.limit.name, strings.Join(one.limit.of.field, "."), one.why)
 		}
 		free := slices.DeleteFunc(e.uncounted(r, limits), func(move tokenMove) bool {
-			return slices.ContainsFunc(refused, func(one freeMove) bool { return one.move.says == move.says })
+			return r.keptFromMove(move, e, rules) || slices.ContainsFunc(refused,
+				func(one freeMove) bool { return one.move.says == move.says })
 		})
 		if len(free) > 0 {
 			c.Warn(c.entryName(n), "%q lets tokens go without any limit (%s); add under limits: {name: tokens "+

@@ -58,6 +58,17 @@ func (r *rule) keptFromStranger(name string, move tokenMove, e *opEntry, rules [
 	})
 }
 
+// keptFromMove reports whether deny rules match all that the entry lets through of a move at all
+// times: what is never let through needs no limit.
+func (r *rule) keptFromMove(move tokenMove, e *opEntry, rules []*rule) bool {
+	near := slices.DeleteFunc(slices.Clone(rules), func(d *rule) bool {
+		return d.section != denySection || d.observe || d.ordered || !d.mayMeet(r)
+	})
+	return len(near) > 0 && every(move.elements(e.testOf("json")), func(element matcher) bool {
+		return len(r.only(e).moving(move, element).denied(near)) > 0
+	})
+}
+
 // elementsDenied returns what a test of JSON in a deny rule says of an element that it denies.
 func elementsDenied(m matcher) matcher {
 	switch m := m.(type) {

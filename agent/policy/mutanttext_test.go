@@ -73,7 +73,7 @@ var brokenTexts = []mutant{
 	{"whom not means is meant", "reviewphrase.go", "p.negated || p.shape.kind", "p.shape.kind", testsOfReview},
 	{"who votes against spam forgot a word", "reviewphrase.go", "p.entry != nil && p.entry.onlyVotesAgainst() ||", "",
 		testsOfReview},
-	{"muting is a gift", "reviewphrase.go", "p.shape.kind != anAccount || !named", "!named", testsOfReview},
+	{"muting is a gift", "reviewphrase.go", "p.shape.kind != anAccount ||\n\t\t!named", "!named", testsOfReview},
 	{"a day is an hour", "reviewphrase.go", `"day": 24 * time.Hour,`, `"day": time.Hour,`, testsOfReview},
 	{"half of a span is another one", "reviewphrase.go", "return 2*q.window >= span", "return q.window >= span",
 		testsOfReview},

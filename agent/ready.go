@@ -367,8 +367,11 @@ func (a *Agent) keysProblem() string {
 			}
 		}
 	}
-	return "none of the held keys fits its account on the chain; `pksa keys check` says what does not"
+	return NoKeyFits
 }
+
+// NoKeyFits is why the wallet is not ready when the chain refuses what each held key signs.
+const NoKeyFits = "none of the held keys fits its account on the chain; `pksa keys check` says what does not"
 
 // guardProblem returns that each held account is stopped because somebody else changed it; empty if
 // one is not. How each was changed stands in status by itself.
@@ -382,9 +385,12 @@ func (a *Agent) guardProblem() string {
 	if held := len(a.keys.Accounts()); held == 0 || stopped < held {
 		return ""
 	}
-	return "each held account was changed on the chain, and not by this wallet: nothing is signed until a person " +
-		"accepts that"
+	return EachStopped
 }
+
+// EachStopped is why the wallet is not ready when the guard has stopped each held account.
+const EachStopped = "each held account was changed on the chain, and not by this wallet: nothing is signed until a " +
+	"person accepts that"
 
 // holdsSigner reports whether a key is held that can sign a transaction.
 func (a *Agent) holdsSigner() bool {

@@ -158,15 +158,15 @@ func (s Source) Unlock(ctx context.Context, prompt func(label string) ([]byte, e
 // Check returns nil if the secret can be read as far as that shows without reading it: the file, or
 // the program of a command, is there, and nobody else can read or change what must not be. Of other
 // sources nothing shows.
-func (s Source) Check() error {
+func (s Source) Check(also ...uint32) error {
 	var err error
 	switch s.kind {
 	case sourceFile, sourceIdentity:
-		err = access.Check(s.arg, access.Secret)
+		err = access.Check(s.arg, access.Secret, also...)
 	case sourceCredential:
 		var path string
 		if path, err = credentialPath(s.arg); err == nil {
-			err = access.Check(path, access.Credential)
+			err = access.Check(path, access.Credential, also...)
 		}
 	case sourceCommand:
 		_, err = commandOf(strings.Fields(s.arg))

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net"
 	neturl "net/url"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -71,6 +73,7 @@ func (e *examiner) nodes(ctx context.Context) bool {
 		e.judgeNode(a, level, newest)
 	}
 	e.judgeNames(nowhere, level)
+	e.noNode = len(answers) > 0 && level == Error
 	if s := e.status; s != nil && s.NoNode != "" && level != Error { // else it is the same fault
 		e.found(Finding{Level: Error, What: s.NoNode, Meaning: "this is what the running wallet says",
 			Next: "if the nodes answer here, the wallet cannot reach them: look at its network (container, " +
@@ -147,7 +150,7 @@ func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
 		Next: nextNode}
 	switch behind := newest.Sub(a.status.HeadTime); {
 	case a.status.Chain == "other":
-		f.What, f.Meaning = "the node serves another chain", "it is never used"
+		e.otherChain(&f)
 	case a.err != nil && a.what == "" && a.status.LastError == "":
 		// Its answer is an error. What stands before that names the node and the head once more.
 		text := a.err.Error()
@@ -172,6 +175,23 @@ func (e *examiner) judgeNode(a asked, level Level, newest time.Time) {
 	e.found(f)
 }
 
+// otherChain fills in the finding of a node of another chain. If each one is, it may be the setting
+// that is wrong.
+func (e *examiner) otherChain(f *Finding) {
+	cfg := e.o.Config
+	setting := "network (" + cfg.Network + ")"
+	if cfg.ChainID != "" {
+		setting = "chain_id (" + cfg.ChainID + ")"
+	}
+	f.What = "the node serves another chain than that of the setting " + setting
+	if f.Level == Error {
+		f.Next = "if the setting is right, name nodes of that chain in the setting nodes; else set network, and " +
+			"chain_id where the chain has one of its own"
+		return
+	}
+	f.Meaning = "it is never used"
+}
+
 // clock compares the clock of this machine with the chain, and asks the kernel.
 func (e *examiner) clock(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, askWait)
@@ -182,12 +202,13 @@ func (e *examiner) clock(ctx context.Context) bool {
 		head, err = client.Head(ctx)
 	}
 	known := err == nil
+	told := false
 	if known {
 		now := time.Now()
-		e.judgeSkew(now.Sub(head.ChainTime(now)))
+		told = e.judgeSkew(now.Sub(head.ChainTime(now)))
 	}
 	kernel := e.o.Kernel()
-	if kernel == nil || errors.As(kernel, new(syscall.Errno)) { // a filter forbids the question
+	if told || kernel == nil || errors.As(kernel, new(syscall.Errno)) { // a filter forbids the question
 		return true
 	}
 	f := Finding{Level: Note, What: kernel.Error() + " (adjtimex); " + timeServices(e.o.Files, time.Now()),
@@ -221,8 +242,9 @@ func timeServices(files fs.FS, now time.Time) string {
 	return strings.Join(seen, "; ")
 }
 
-// judgeSkew judges how far the clock is ahead of the chain's.
-func (e *examiner) judgeSkew(ahead time.Duration) {
+// judgeSkew judges how far the clock is ahead of the chain's, and reports whether that is too far:
+// then it has said that a time service has to run.
+func (e *examiner) judgeSkew(ahead time.Duration) bool {
 	side := "ahead of"
 	if ahead < 0 {
 		side = "behind"
@@ -236,9 +258,10 @@ func (e *examiner) judgeSkew(ahead time.Duration) {
 	case ahead.Abs() > skewed:
 		f.Level = Warning
 	default:
-		return
+		return false
 	}
 	e.found(f)
+	return true
 }
 
 // keysOnChain compares the held keys with their accounts.
@@ -257,6 +280,9 @@ func (e *examiner) keysOnChain(ctx context.Context) bool {
 	default:
 		return false
 	}
+	if err != nil && (e.noNode || e.status != nil && e.status.NoNode != "" && e.made("nodes")) {
+		return false // for what was told of the nodes
+	}
 	if err != nil {
 		e.found(Finding{Level: Warning, What: "the held keys cannot be compared with the chain: " + err.Error(),
 			Meaning: "a key that was changed there is not noticed", Next: "see what was found about the nodes"})
@@ -264,11 +290,14 @@ func (e *examiner) keysOnChain(ctx context.Context) bool {
 	}
 	wrong := 0
 	for _, c := range checks {
+		name := hive.AccountName(c.Account)
+		if c.OnBehalfOf == "" && c.Role != hive.Signing.String() {
+			e.fits[name] = e.fits[name] || c.OK || c.Unconfirmed
+		}
 		if c.OK {
 			continue
 		}
 		if c.OnBehalfOf == "" && !c.Unconfirmed {
-			name := hive.AccountName(c.Account)
 			e.wrong[name] = append(e.wrong[name], c.Role)
 		}
 		if wrong++; wrong > mostNamed {
@@ -284,6 +313,13 @@ func (e *examiner) keysOnChain(ctx context.Context) bool {
 			f.What, f.Next = c.Problem, "have the authority given on the chain, or change the rule"
 		}
 		e.found(f)
+	}
+	if len(e.fits) > 0 && !slices.Contains(slices.Collect(maps.Values(e.fits)), true) {
+		for i := range e.later { // no relay takes any account
+			if e.later[i].of[0] == "relays" {
+				e.later[i].of = append(e.later[i].of, "keys")
+			}
+		}
 	}
 	if wrong > mostNamed {
 		e.found(Finding{Level: Error, What: fmt.Sprintf("%d more keys do not fit", wrong-mostNamed),

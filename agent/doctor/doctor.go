@@ -161,7 +161,10 @@ type examiner struct {
 	closed  bool          // the keystore was tried, and not opened
 	fixed   bool          // the home folder is mounted read-only, which was told
 	keys    *keystore.Store
+	noNode  bool                          // none can be used, which was told
 	wrong   map[hive.AccountName][]string // the roles of keys that do not fit the chain, by account
+	fits    map[hive.AccountName]bool     // by account that was compared: a key that may prove it fits
+	later   []consequence
 	ledger  *ledger.Ledger
 	rules   *policy.Policy
 	trials  []trial
@@ -170,7 +173,7 @@ type examiner struct {
 // Run makes all checks. It returns when everything that it started has returned.
 func Run(ctx context.Context, o Options) Report {
 	e := &examiner{o: o.withDefaults(), report: Report{Version: 1, Findings: []Finding{}},
-		wrong: map[hive.AccountName][]string{}}
+		wrong: map[hive.AccountName][]string{}, fits: map[hive.AccountName]bool{}}
 	defer e.close()
 	e.network, _ = service.Network(o.Config)
 	e.ask(ctx)
@@ -190,8 +193,21 @@ func Run(ctx context.Context, o Options) Report {
 		}
 		e.report.Checks = append(e.report.Checks, Checked{c.name, state, time.Since(begun).Milliseconds()})
 	}
+	for _, c := range e.later {
+		if !slices.ContainsFunc(e.report.Findings, func(f Finding) bool {
+			return f.Level == Error && slices.Contains(c.of, f.Check)
+		}) {
+			e.report.Add(c.finding)
+		}
+	}
 	e.report.Agent = e.status != nil
 	return e.report
+}
+
+// consequence is a finding that is told only if no error of the checks that it follows from is.
+type consequence struct {
+	finding Finding
+	of      []string
 }
 
 func (e *examiner) close() {

@@ -106,10 +106,11 @@ func faultsOfHome() []fault {
 			doctor.Error,
 			"policy.yaml"},
 		{"settings that others can write", func(w *world) {
-			path := filepath.Join(w.cfg.Home, "config.yaml")
-			w.write(path, "")
-			w.must(os.Chmod(path, 0o666))
+			w.must(os.Chmod(filepath.Join(w.cfg.Home, "config.yaml"), 0o666))
 		}, "home", doctor.Error, "config.yaml"},
+		{"settings that are not there", func(w *world) {
+			w.must(os.Remove(filepath.Join(w.cfg.Home, "config.yaml")))
+		}, "home", doctor.Note, "config.yaml is not there"},
 		{"a setting that should be mended", func(w *world) {
 			w.cfg.Warnings = config.Problems{{Where: "config.yaml:1:1", Text: "old word"}}
 		}, "home", doctor.Warning, "old word"},
@@ -323,7 +324,7 @@ func faultsOfChain() []fault {
 			for _, n := range w.nodes {
 				n.SetChainID([32]byte{1})
 			}
-		}, "nodes", doctor.Error, "another chain"},
+		}, "nodes", doctor.Error, "another chain than that of the setting network (mainnet)"},
 		{"a node of another chain", func(w *world) { w.nodes[1].SetChainID([32]byte{1}) }, "nodes", doctor.Warning,
 			"another chain"},
 		{"a node that lags", func(w *world) { w.nodes[1].SetBehind(20) }, "nodes", doctor.Warning, "behind the others"},
@@ -725,6 +726,76 @@ func TestOneFaultOneFinding(t *testing.T) {
 			s.NoNode = "no Hive API node answers"
 			s.NotReady = []string{s.NoNode}
 		}), "nodes", "does not answer", nil},
+		{"no node that answers, without an agent", func(w *world) {
+			w.nodesDown()
+			w.cfg.Nodes = w.cfg.Nodes[:1]
+		}, "nodes", "does not answer", []string{"keys"}},
+		{"a node that answers the doctor alone", noKeysOf(beside(func(_ *world, s *agent.Status) {
+			s.NoNode = "no Hive API node answers"
+			s.NotReady = []string{s.NoNode}
+		})), "nodes", "no Hive API node answers", []string{"keys"}},
+		{"no relay", beside(func(_ *world, s *agent.Status) {
+			*s = hindered(status.CauseRelay, "no account is registered at any relay")
+			s.Hardening = wellNow.Hardening
+			s.Links = []agent.LinkStatus{{Relay: "wss://relay.example/", LastError: "dialling: refused",
+				LastReason: outage.Connect}}
+		}), "relays", "cannot be reached", nil},
+		{"a relay that delivers nothing", func(w *world) {
+			s := hindered(status.CauseRelay, "no relay delivers")
+			s.Hardening, s.Links = wellNow.Hardening, wellNow.Links
+			agentThat(s, probe.Canary{Relay: "wss://relay.example/", Result: probe.Fails, Failed: 2})(w)
+		}, "canary", "2 requests", nil},
+		{"a disk of which only the agent says that it is full", beside(func(_ *world, s *agent.Status) {
+			*s = hindered(status.CauseDisk, "the ledger takes nothing: no room")
+			s.Hardening = wellNow.Hardening
+		}), "agent", "no room", nil},
+		{"a full disk beside an agent", func(w *world) {
+			beside(func(_ *world, s *agent.Status) {
+				*s = hindered(status.CauseDisk, "the ledger takes nothing: no room")
+				s.Hardening = wellNow.Hardening
+			})(w)
+			w.options = func(o *doctor.Options) {
+				o.Sync = func(string) (time.Duration, error) { return 0, syscall.ENOSPC }
+			}
+		}, "disk", "no space", nil},
+		{"accounts that the guard has stopped", beside(func(_ *world, s *agent.Status) {
+			*s = hindered(status.CauseKeys, agent.EachStopped)
+			s.Hardening = wellNow.Hardening
+			s.Guard = []guard.Standing{{Account: "alice", Stopped: true,
+				Changes: []guard.Change{{What: guard.Owner, Was: "one key", Now: "another key"}}}}
+		}), "agent", "was one key", nil},
+		{"a clock that is wrong, and that nothing keeps right", func(w *world) {
+			w.ahead(90 * time.Second)
+			w.options = func(o *doctor.Options) { o.Kernel = func() error { return errors.New("unsynchronised") } }
+		}, "clock", "behind the chain", nil},
+		{"no relay, and no reason for that", beside(func(_ *world, s *agent.Status) {
+			*s = hindered(status.CauseRelay, "no account is registered at any relay")
+			s.Hardening = wellNow.Hardening
+		}), "agent", "no account is registered", nil},
+		{"no key that fits, of which the check of keys knows nothing", beside(func(_ *world, s *agent.Status) {
+			*s = hindered(status.CauseKeys, agent.NoKeyFits)
+			s.Hardening = wellNow.Hardening
+		}), "agent", agent.NoKeyFits, nil},
+		{"a key that fits no more beside an agent", keysOf([]agent.KeyCheck{{Account: "alice", Role: "posting",
+			Problem: agent.NoSuchAccount}, {Account: "alice", Role: "signing", OK: true}},
+			beside(func(_ *world, s *agent.Status) {
+				s.NotReady = []string{"no account is registered at any relay", agent.NoKeyFits}
+				s.Hindrances = []status.Hindrance{{Cause: status.CauseRelay, Text: s.NotReady[0]},
+					{Cause: status.CauseKeys, Text: s.NotReady[1]}}
+				s.Links = []agent.LinkStatus{{Relay: "wss://relay.example/", Connected: true,
+					Refused: []link.Refusal{{Account: "alice", Reason: "invalid proof"}}}}
+			})), "keys", agent.NoSuchAccount, nil},
+		{"a home of another user", func(w *world) { w.giveAway() }, "keystore", "belongs to user 4242",
+			[]string{"ledger"}},
+		{"a home of another user, whose agent runs", beside(func(w *world, s *agent.Status) {
+			w.giveAway()
+			s.Policy.Failed = "the only finding"
+		}), "policy", "the only finding", nil},
+		{"a home of another user, and an agent that would not start again", beside(func(w *world, s *agent.Status) {
+			w.giveAway()
+			s.WillNotStart = []string{"what opens the keystore cannot be read: folder x", "the keystore cannot be " +
+				"read: folder x"}
+		}), "agent", "folder x", nil},
 		{"a wallet that is locked", func(w *world) {
 			agentThat(hindered(status.CauseLocked, "locked by its operator"))(w)
 			inner := w.agent
@@ -764,6 +835,9 @@ func TestOneFaultOneFinding(t *testing.T) {
 		}, "home", "nods", []string{"nodes"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			if strings.HasPrefix(tt.name, "a home of another user") && os.Geteuid() != 0 {
+				t.Skip("only root gives files away")
+			}
 			r := examined(t, tt.damage)
 			if len(r.Findings) != 1 || r.Findings[0].Check != tt.check ||
 				!strings.Contains(r.Findings[0].What, tt.says) || strings.Contains(r.Findings[0].What, "one.test") {
@@ -775,6 +849,78 @@ func TestOneFaultOneFinding(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What explains nothing hides nothing: a relay's refusal stays while a key of the account fits, and
+// so does the keys' error while a node answers.
+func TestNoConsequence(t *testing.T) {
+	t.Parallel()
+	refusing := agentThat(agent.Status{Hardening: []harden.Measure{{Done: true}}, Links: []agent.LinkStatus{{
+		Relay: "wss://relay.example/", Connected: true, Refused: []link.Refusal{{Account: "alice",
+			Reason: "invalid proof"}}}}})
+	silent := agentThat(agent.Status{Hardening: []harden.Measure{{Done: true}}, Links: []agent.LinkStatus{{
+		Relay: "wss://relay.example/", Connected: true, Refused: []link.Refusal{{Account: "alice",
+			Reason: link.ReasonSilence}}}}})
+	wrong := agent.KeyCheck{Account: "alice", Role: "posting", Problem: "wrong"}
+	doubted := agent.KeyCheck{Account: "alice", Role: "active", Problem: "doubtful", Unconfirmed: true}
+	for _, tt := range []struct {
+		name   string
+		damage func(*world)
+		checks []string
+	}{
+		{"another key fits", keysOf([]agent.KeyCheck{wrong, {Account: "alice", Role: "memo", OK: true}}, refusing),
+			[]string{"keys", "relays"}},
+		{"a key may fit", keysOf([]agent.KeyCheck{doubted}, refusing), []string{"keys", "relays"}},
+		{"another account's key", keysOf([]agent.KeyCheck{{Account: "bob", Role: "posting", Problem: "wrong"}},
+			refusing), []string{"keys", "relays"}},
+		{"a relay that is silent", keysOf([]agent.KeyCheck{wrong}, silent), []string{"keys", "relays"}},
+		{"a node that answers", noKeysOf(agentThat(agent.Status{Hardening: []harden.Measure{{Done: true}}})),
+			[]string{"keys"}},
+	} {
+		r := examined(t, tt.damage)
+		var checks []string
+		for _, f := range r.Findings {
+			checks = append(checks, f.Check)
+			if f.Check == "relays" && strings.Contains(f.What, link.ReasonSilence) &&
+				!strings.HasPrefix(f.Next, "ask whoever runs the relay") {
+				t.Errorf("%s: %+v", tt.name, f)
+			}
+		}
+		if !slices.Equal(checks, tt.checks) {
+			t.Errorf("%s: %+v", tt.name, r.Findings)
+		}
+	}
+}
+
+// keysOf has the agent of a world answer with what it says of its keys.
+func keysOf(checks []agent.KeyCheck, with func(*world)) func(*world) {
+	return withKeys(with, func(to *[]agent.KeyCheck) error { *to = checks; return nil })
+}
+
+// noKeysOf has the agent of a world compare no keys.
+func noKeysOf(with func(*world)) func(*world) {
+	return withKeys(with, func(*[]agent.KeyCheck) error { return errors.New("no Hive API node answers") })
+}
+
+func withKeys(with func(*world), answer func(*[]agent.KeyCheck) error) func(*world) {
+	return func(w *world) {
+		with(w)
+		inner := w.agent
+		w.agent = func(ctx context.Context, method string, params, result any) error {
+			if to, ok := result.(*[]agent.KeyCheck); ok {
+				return answer(to)
+			}
+			return inner(ctx, method, params, result)
+		}
+	}
+}
+
+// giveAway gives the home folder, and what is in it, to another user. Only root can.
+func (w *world) giveAway() {
+	w.t.Helper()
+	for _, name := range append(filesOf(w.t, w.cfg.Home), ".") {
+		w.must(os.Chown(filepath.Join(w.cfg.Home, name), 4242, 4242))
 	}
 }
 

@@ -41,7 +41,7 @@ func (e *examiner) home(context.Context) bool {
 		{filepath.Join(cfg.Home, "config.yaml"), access.Decision,
 			"others decide where the wallet connects to: a start would fail"},
 		{cfg.Policy, access.Decision, "others decide what is signed: a start would fail"},
-		{cfg.Ledger, access.Decision, "others decide what was answered, and which apps there are"},
+		{cfg.Ledger, access.Written, "others decide what was answered, and which apps there are"},
 	} {
 		if err := access.Check(file.path, file.kind, keepers...); !errors.Is(err, fs.ErrNotExist) {
 			e.fault(err, file.meaning)
@@ -49,6 +49,7 @@ func (e *examiner) home(context.Context) bool {
 	}
 	e.readable(keepers)
 	e.written()
+	e.noSettings()
 	for _, w := range cfg.Warnings {
 		e.found(Finding{Level: Warning, What: w.Text, Where: w.Where, Meaning: "the setting is taken all the same",
 			Next: "change it in config.yaml, or in the environment of the wallet"})
@@ -113,6 +114,20 @@ func (e *examiner) written() {
 	e.found(f)
 }
 
+// noSettings adds a note if there is no config.yaml. That may be meant so, and nobody can tell:
+// `pksa init` writes one, and variables can say all. Of a running agent it is known whether it had
+// one.
+func (e *examiner) noSettings() {
+	path := filepath.Join(e.o.Config.Home, "config.yaml")
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) || e.status != nil && e.status.Settings != nil {
+		return
+	}
+	e.found(Finding{Level: Note, Where: path,
+		What:    "config.yaml is not there: what no variable PKSA_… sets is the default",
+		Meaning: "if there was one, its nodes, relays and bounds do not hold",
+		Next:    "put it back if it was lost; if it is not there on purpose, an empty one ends this note"})
+}
+
 // sameFault reports whether two errors are about the owner or mode of the same file or folder.
 func sameFault(one, other error) bool {
 	var a, b *access.Error
@@ -135,9 +150,10 @@ func (e *examiner) cannotStart(err error, now, next string) {
 // unlock looks at what opens the keystore, without reading it, and at the keystore's file.
 func (e *examiner) unlock(ctx context.Context) bool {
 	cfg := e.o.Config
+	keepers := access.Administered(cfg.Home) // a start by root is refused when the keystore is opened
 	source, err := keystore.ParseSource(cfg.Unlock)
 	if err == nil {
-		err = source.Check()
+		err = source.Check(keepers...)
 	}
 	if err != nil && e.status == nil && e.running == nil && !errors.As(err, new(*access.Error)) {
 		// A start meets it, too, and knows more about it.
@@ -145,7 +161,7 @@ func (e *examiner) unlock(ctx context.Context) bool {
 		e.closed = err != nil
 	}
 	e.fault(err, "what opens the keystore cannot be read: a start would fail")
-	e.fault(access.Check(cfg.Keystore, access.Kept), "the keystore cannot be read: a start would fail")
+	e.fault(access.Check(cfg.Keystore, access.Kept, keepers...), "the keystore cannot be read: a start would fail")
 	return true
 }
 

@@ -464,8 +464,13 @@ func notConnected(l agent.LinkStatus) (what, next string) {
 	}
 }
 
-// judgeRefused names the accounts that a relay does not take.
+// judgeRefused names the accounts that a relay does not take, but for those of which no key fits
+// the chain: that was told, and no relay takes them.
 func (e *examiner) judgeRefused(l agent.LinkStatus) {
+	l.Refused = slices.DeleteFunc(slices.Clone(l.Refused), func(r link.Refusal) bool {
+		fits, compared := e.fits[r.Account]
+		return compared && !fits && r.Reason != link.ReasonSilence
+	})
 	for i, r := range l.Refused {
 		if i == mostNamed {
 			e.found(Finding{Level: Error, What: fmt.Sprintf("%d more accounts are not registered", len(l.Refused)-i),
@@ -473,7 +478,11 @@ func (e *examiner) judgeRefused(l agent.LinkStatus) {
 			return
 		}
 		next := l.Hint
-		if next == "" {
+		switch {
+		case next != "":
+		case r.Reason == link.ReasonSilence:
+			next = nextRelay
+		default:
 			next = "compare the key with the chain and the clock with the time; the relay may know an older key for " +
 				"a while"
 		}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"pksa/agent"
+	"pksa/agent/guard"
 	"pksa/agent/harden"
 	"pksa/agent/policy"
 	"pksa/agent/service"
@@ -28,17 +29,35 @@ func (e *examiner) judgeStatus(s agent.Status) {
 		causes[h.Text] = h.Cause
 	}
 	for _, reason := range s.NotReady {
-		if reason != s.NoNode || !e.made("nodes") { // which is said with the nodes
-			e.found(Finding{Level: Error, What: reason, Meaning: meaning, Next: nextReady(causes[reason])})
+		if reason == s.NoNode && e.made("nodes") { // which is said with the nodes
+			continue
+		}
+		f := Finding{Check: e.name, Level: Error, What: reason, Meaning: meaning, Next: nextReady(causes[reason])}
+		switch cause := causes[reason]; {
+		case reason == agent.EachStopped && slices.ContainsFunc(s.Guard, stopped): // said with the accounts
+		case cause == status.CauseDisk:
+			e.later = append(e.later, consequence{f, []string{"disk"}})
+		case cause == status.CauseRelay:
+			e.later = append(e.later, consequence{f, []string{"relays", "canary"}})
+		case cause == status.CauseKeys && reason == agent.NoKeyFits:
+			e.later = append(e.later, consequence{f, []string{"keys"}})
+		default:
+			e.found(f)
 		}
 	}
-	seen := service.ForeseeOpening(e.o.Config) // which other checks tell, with their advice
+	var seen []string // which other checks tell, with their advice
+	if access.Administered(e.o.Config.Home) == nil {
+		seen = service.ForeseeOpening(e.o.Config)
+	}
 	for _, reason := range s.WillNotStart {
 		if !slices.Contains(seen, reason) && !slices.ContainsFunc(e.told, func(text string) bool {
 			return strings.HasSuffix(reason, text)
 		}) {
 			e.found(Finding{Level: Error, What: reason, Meaning: "the wallet runs on; the next start will fail",
 				Next: "mend it before the next restart"})
+			if _, text, ok := strings.Cut(reason, ": "); ok {
+				e.told = append(e.told, text) // the same may be why another file is refused
+			}
 		}
 	}
 	if s.Twin != nil {
@@ -85,6 +104,8 @@ func (e *examiner) judgeStatus(s agent.Status) {
 			Next: "examples/docs/relay.md tells what bounds the own relay, and by which settings"})
 	}
 }
+
+func stopped(s guard.Standing) bool { return s.Stopped }
 
 // hindered reports whether the running agent is not ready for a cause.
 func (e *examiner) hindered(cause status.Cause) bool {

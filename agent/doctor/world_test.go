@@ -52,6 +52,7 @@ func newWorld(t *testing.T) *world {
 		n := w.chain.NewNode(name)
 		w.nodes, w.cfg.Nodes = append(w.nodes, n), append(w.cfg.Nodes, n.URL())
 	}
+	w.write(filepath.Join(w.cfg.Home, "config.yaml"), "")
 	w.write(w.cfg.Policy, "version: 1\nallow:\n  - {name: login, request: auth, apps: [bot], session: 24h}\n")
 	unlock, _, err := keystore.CreateIdentity(w.identity())
 	w.must(err)

@@ -154,7 +154,7 @@ func (s *boltStore) open() error {
 func checkPlace(path string) error {
 	err := access.Folder(filepath.Dir(path))
 	if err == nil {
-		err = access.Check(path, access.Decision)
+		err = access.Check(path, access.Written)
 	}
 	if segments := filepath.Join(filepath.Dir(path), segmentFolder); err == nil {
 		if err = access.Folder(segments); errors.Is(err, os.ErrNotExist) {

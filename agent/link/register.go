@@ -214,7 +214,7 @@ func (r *registry) hint() string {
 	}
 	cause := strings.ToLower(r.cause)
 	switch {
-	case r.cause == reasonSilence:
+	case r.cause == ReasonSilence:
 		return hintSilence
 	case strings.HasPrefix(r.cause, reasonProof):
 		return hintOwnKey

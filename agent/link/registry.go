@@ -299,7 +299,7 @@ func (r *registry) expire(now time.Time) {
 		e := r.out[0]
 		r.grown = 0
 		if alone {
-			r.fail(e, reasonSilence, now)
+			r.fail(e, ReasonSilence, now)
 			r.streak++
 			return
 		}
@@ -353,7 +353,7 @@ func (r *registry) untilExpiry(now time.Time) time.Duration {
 
 // Our own reasons for which an account is not registered; others are the relay's words.
 const (
-	reasonSilence = "no answer from the relay"
+	ReasonSilence = "no answer from the relay"
 	reasonUnclear = "not acknowledged among others; asked again alone"
 	reasonProof   = "no proof of key: "
 )

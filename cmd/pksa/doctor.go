@@ -69,8 +69,14 @@ func (c *command) examine(ctx context.Context) doctor.Report {
 			cfg, err = config.Parse(home, "", nil, os.Environ())
 		}
 		if err != nil {
-			report := doctor.Report{Findings: []doctor.Finding{},
-				Checks: []doctor.Checked{{Name: "home", State: doctor.Done}}}
+			report := doctor.Report{Findings: []doctor.Finding{}}
+			for _, name := range doctor.Checks() {
+				state := doctor.Skipped
+				if name == "home" {
+					state = doctor.Done
+				}
+				report.Checks = append(report.Checks, doctor.Checked{Name: name, State: state})
+			}
 			report.Add(doctor.Of("home", unusable, "a start would fail"))
 			return report
 		}
@@ -147,7 +153,7 @@ func alike(found []doctor.Finding) int {
 // printFindings prints findings that are alike, with what they mean and what to do once.
 func (c *command) printFindings(w io.Writer, alike []doctor.Finding) {
 	f, head := alike[0], ""
-	if len(alike) == 1 && f.Where != "" {
+	if len(alike) == 1 && f.Where != f.Check && !strings.Contains(f.What, f.Where) {
 		head = " (" + f.Where + ")"
 	}
 	printIndented(w, fmt.Sprintf("%s, %s%s:", strings.ToUpper(string(f.Level)), f.Check, head), "")
@@ -157,7 +163,7 @@ func (c *command) printFindings(w io.Writer, alike []doctor.Finding) {
 			break
 		}
 		text := c.inPlace(f.What)
-		if f.Where != "" {
+		if !strings.Contains(f.What, f.Where) {
 			text = f.Where + ": " + text
 		}
 		fmt.Fprintf(w, "  - %s\n", strings.ReplaceAll(wrapped(text, textWidth-4), "\n", "\n  "))

@@ -62,9 +62,12 @@ const (
 	// Shared is a secret that the machine's administrator shares with other services, such as the
 	// key of a TLS certificate: each group that this process is in may read it.
 	Shared
-	// Decision is for policies, settings, programs, the ledger: everybody may read it, nobody else
+	// Decision is for policies, settings, programs: everybody may read it, nobody else
 	// may change it.
 	Decision
+	// Written is as Decision, for what the program itself writes, as the ledger: mounting it
+	// read-only is no way out.
+	Written
 )
 
 // Open opens a regular file, and then checks what it has opened, so that nobody can put another

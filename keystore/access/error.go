@@ -19,6 +19,7 @@ type Error struct {
 
 	kind     Kind
 	readOnly bool
+	written  bool // by the program itself
 	onTheWay bool // Path is a folder on the way to what was asked for
 }
 
@@ -84,7 +85,7 @@ func (e *Error) chown() string {
 	if e.Self != 0 {
 		command = "as root, " + command // nobody else can give files away
 	}
-	if e.kind == Decision {
+	if e.kind == Decision && !e.written && !e.Folder {
 		command += ", or mount it read-only"
 	}
 	return command

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"errors"
 	"io/fs"
 	"slices"
 )
@@ -53,6 +54,14 @@ func (v viewer) strangersWrite(f facts) fs.FileMode {
 
 // content checks what is read from a file.
 func (v viewer) content(f facts, kind Kind) error {
+	if kind == Written {
+		err := v.content(f, Decision)
+		var wrong *Error
+		if errors.As(err, &wrong) {
+			wrong.written = true
+		}
+		return err
+	}
 	switch {
 	case kind != Decision && !v.trusts(f.uid):
 		return v.complain(f, 0, kind)

@@ -230,6 +230,10 @@ func TestAdvice(t *testing.T) {
 		{"root's policy", looking(us).content(found(0o666, 0, ours), Decision), []string{"as root, chmod o-w x"}},
 		{"policy of another", looking(us).content(found(0o644, other, ours), Decision),
 			[]string{"belongs to user 1001", "as root, chown 1000 x, or mount it read-only"}},
+		{"ledger of another", looking(us).content(found(0o644, other, ours), Written),
+			[]string{"belongs to user 1001", "as root, chown 1000 x"}},
+		{"folder of another", looking(us).folder(found(fs.ModeDir|0o755, other, ours)),
+			[]string{"belongs to user 1001", "as root, chown 1000 x"}},
 		{"open folder", looking(us).folder(found(fs.ModeDir|0o777, us, ours)), []string{`folder "x" has mode 0777`,
 			"chmod 700 x"}},
 		// Closed to all but root it would be closed to the wallet, too.
@@ -252,6 +256,9 @@ func TestAdvice(t *testing.T) {
 			slices.Contains([]string{"mounted secret", "mounted secret of another", "sticky folder"}, tt.name) &&
 			!strings.Contains(tt.err.Error(), "Compose") {
 			t.Errorf("%s: advice that nobody can follow: %v", tt.name, tt.err)
+		}
+		if strings.HasSuffix(tt.name, "r of another") && strings.Contains(tt.err.Error(), "read-only") {
+			t.Errorf("%s: the program has to write it: %v", tt.name, tt.err)
 		}
 	}
 	if got := word("/a b/it's"); got != `'/a b/it'\''s'` {

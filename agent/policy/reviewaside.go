@@ -386,7 +386,7 @@ func (c *compiler) otherLetters(r *rule, e *opEntry, rules []*rule) string {
 				return ""
 			}
 			for _, id := range textsOf(one.test("id")).sorted() {
-				if strings.EqualFold(string(id), own) || misses(own, string(id)) && !knownID(own) {
+				if strings.EqualFold(string(id), own) || misses(own, string(id)) {
 					says = fmt.Sprintf("%q is about nothing: letters are compared as they are, and %q takes the id "+
 						"%s; write id: %[3]s", r.name, other.name, id)
 				}
@@ -410,13 +410,6 @@ func misses(a, b string) bool {
 		i++
 	}
 	return a[i:] == b[i+1:] && (b[i] < '0' || b[i] > '9')
-}
-
-// knownID reports whether an id is one of those of which something is known here.
-func knownID(id string) bool {
-	is := func(move tokenMove) bool { return move.id == id }
-	return slices.ContainsFunc(slices.Concat(tokenMoves, gameMoves), is) ||
-		slices.ContainsFunc(harms, func(h harm) bool { return is(h.move) })
 }
 
 // fewTokens finds a rule that forbids up to so many tokens, where more go through.

@@ -120,11 +120,12 @@ func (c *compiler) spelling(move tokenMove, rules []*rule) []*rule {
 	if known, ok := c.spelled[move.says]; ok {
 		return known
 	}
+	plain := func(name string) bool { return name == strings.ToLower(strings.TrimSpace(name)) }
 	odd := func(e opEntry) bool {
-		return slices.ContainsFunc(append(move.spellings(unknownText), receiversIn(e.testOf("json"))...),
-			func(name string) bool {
-				return name != strings.ToLower(strings.TrimSpace(name)) && e.mayMove(move, inJSON(name))
-			})
+		names := receiversIn(e.testOf("json"))
+		listed := len(names) > 0 && !slices.ContainsFunc(names, func(name string) bool { return !plain(name) })
+		return e.mayMove(move, unknown) && (!listed || slices.ContainsFunc(move.spellings(unknownText),
+			func(name string) bool { return e.mayMove(move, inJSON(name)) }))
 	}
 	with := slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool {
 		return !r.section.permits() || !slices.ContainsFunc(r.entries, func(e opEntry) bool {

@@ -59,13 +59,19 @@ type Policy struct {
 // Compile reads a policy. It returns all complaints about the file in one run; the policy is nil if
 // any of them is an error. file is only a name for them.
 func Compile(file string, src []byte, env Options) (*Policy, Problems) {
+	p, _, problems := compileFile(file, src, env)
+	return p, problems
+}
+
+// compileFile also returns what a policy does not keep of its file.
+func compileFile(file string, src []byte, env Options) (*Policy, *compiledFile, Problems) {
 	c := &compiler{Reader: yamlnode.NewReader(yamlnode.Options{
 		File: file, Noun: "a policy", NoAlias: ", or use lists",
 		NoTag:   "and ! is no word for not: write {not: %s}, or leave it out",
 		Nearest: nearestWord, KeyHint: keyHint,
 		EmptyList: emptyListHint, EmptyMap: emptyMapHint, ValueHint: valueHint, Comma: numberWithComma,
 	}), file: file, options: env, version: version1, names: map[string]int{}, lists: map[string][]*yamlnode.Node{},
-		nodes: map[*rule]*yamlnode.Node{}, possible: map[int]int{}}
+		listLines: map[string]int{}, nodes: map[*rule]*yamlnode.Node{}, possible: map[int]int{}}
 	p := &Policy{file: file, hash: sha256.Sum256(src), mostCounters: cmp.Or(env.MostCounters, MostCounters),
 		mostOpened: cmp.Or(env.MostOpened, MostOpened)}
 	root := c.document(src)
@@ -84,9 +90,9 @@ func Compile(file string, src []byte, env Options) (*Policy, Problems) {
 	problems := c.settle(root, whole)
 	// All or nothing: half a policy could be one that lost its deny rules.
 	if len(problems.Errors()) > 0 {
-		return nil, problems
+		return nil, nil, problems
 	}
-	return p, problems
+	return p, &compiledFile{lists: c.lists, lines: c.listLines, nodes: c.nodes, says: map[*rule]string{}}, problems
 }
 
 // Hash returns the SHA-256 of the file, in hex.
@@ -103,6 +109,7 @@ type compiler struct {
 	names     map[string]int // of rules and limits, to their lines
 	lists     map[string][]*yamlnode.Node
 	listNames []string
+	listLines map[string]int
 	nodes     map[*rule]*yamlnode.Node // where a rule stands, for warnings
 	tried     int                      // payments by which ways to pay were compared
 	spelled   map[string][]*rule       // by a move: who lets it go to receivers in odd spellings
@@ -202,7 +209,7 @@ func (c *compiler) readLists(n *yamlnode.Node) {
 		case !isListName(name):
 			c.Complain(e.Key, "%s: a list is named with a-z, 0-9, - and _, a letter first", quote(name))
 		}
-		c.lists[name] = nil
+		c.lists[name], c.listLines[name] = nil, e.Key.Line
 		for _, item := range c.Sequence(e.Value, "list "+name) {
 			// $account is not the name of a list, so it may stand here. It is resolved for each
 			// request.

@@ -23,7 +23,8 @@ var (
 		"junit", "keep", "keys",
 		"kind", "lines", "listen", "min",
 		"older", "operation", "order",
-		"outcome", "protocol", "relay", "result", "role", "rule", "session", "since", "system", "text", "to", "tx",
+		"outcome", "protocol", "relay", "requests", "result", "role", "rule", "session", "since",
+		"system", "text", "to", "tx",
 		"unproven", "until", "wait", "without",
 		"audit export --from", "migrate --from", "policy explain --policy"}
 	// sourceFlags have the name of a source as their value, and refuse everything else.

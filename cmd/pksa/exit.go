@@ -57,6 +57,7 @@ var checkingCommands = [][2]string{
 	{"pksa keys check", "each key is one of its account"},
 	{"pksa policy check", "there are no errors; with --strict: no warnings"},
 	{"pksa policy test", "each case has the answer that it names"},
+	{"pksa policy diff OLD NEW", "no difference was found; 2 if a file cannot be used"},
 	{"pksa audit verify", "no record was changed or taken out"},
 }
 

@@ -23,7 +23,7 @@ func (c *command) policyCommand() *cobra.Command {
 		`The policy says what the wallet answers by itself. What no rule allows is
 denied. Only "reload" changes what is in force; the others read files and the
 audit trail, and "fmt" writes files anew that say the same.`,
-		c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyReplay(), c.policyObserved(),
+		c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyDiff(), c.policyReplay(), c.policyObserved(),
 		c.policySuggest(), c.policyFmt(), c.policySchema(), c.policyReload())
 }
 

@@ -202,6 +202,7 @@ var outputs = map[string][]any{
 	"reload": {agent.Reloaded{}}, "pause": {agent.Paused{}}, "resume": {agent.Paused{}},
 	"lock": {lock.Status{}}, "unlock": {lock.Status{}},
 	"notify test": {[]notify.Tested{}},
+	"policy diff": {policy.Diff{}},
 	"policy fmt":  {[]formattedFile{}}, "policy observed": {audit.Observations{}},
 	"policy replay": {audit.Replayed{}}, "policy suggest": {suggested{}}, "policy test": {[]tested{}},
 	"session add": {agent.SessionInfo{}}, "session forget": {agent.EndedInfo{}},

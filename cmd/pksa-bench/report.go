@@ -233,7 +233,7 @@ func (r *report) writeRest(line func(string, ...any)) {
 			line("%s: registered %.1f s after the start, with %.1f s of CPU", c.Name, c.Registered, c.RegisteredCPU)
 		}
 		if c.Beyond != 0 {
-			line("%s: half of the answers take less than %.2f ms beyond a signature and a sync", c.Name, c.Beyond/1000)
+			line("%s: median of %.2f ms beyond a signature and a sync", c.Name, c.Beyond/1000)
 		}
 		for _, s := range c.Samples {
 			line("%s: after %d requests %.0f MiB anonymous, %.0f MiB of files", c.Name, s.Requests, mebi(s.Anonymous),

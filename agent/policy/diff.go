@@ -79,12 +79,13 @@ type Answer struct {
 	Session time.Duration `json:"session,omitempty"` // nanoseconds, as those below
 	Renew   time.Duration `json:"renew,omitempty"`
 	Timeout time.Duration `json:"timeout,omitempty"`
+	Tell    bool          `json:"tell,omitempty"`
 	// Observed is the answer with all observed rules and limits in force, if that is another.
 	Observed *Answer `json:"observed,omitempty"`
 }
 
 func answerOf(d *Decision) Answer {
-	a := Answer{d.Verdict, d.Silent, d.Code, d.Reason, d.Rules, d.Session, d.Renew, d.Timeout, nil}
+	a := Answer{d.Verdict, d.Silent, d.Code, d.Reason, d.Rules, d.Session, d.Renew, d.Timeout, d.Tell, nil}
 	if d.Observed != nil {
 		o := answerOf(d.Observed)
 		a.Observed = &o
@@ -97,7 +98,7 @@ func answerOf(d *Decision) Answer {
 func (d *Decision) same(other *Decision) bool {
 	plain, others := *d, *other
 	plain.Code, others.Code = "", ""
-	if plain.differs(&others) {
+	if plain.differs(&others) || d.Tell != other.Tell {
 		return false
 	}
 	// Of what is observed nothing is said where it would change nothing but the code.
@@ -120,6 +121,8 @@ func turn(was, now *Decision) string {
 		return "another renewal"
 	case was.Timeout != now.Timeout:
 		return "another timeout"
+	case was.Tell != now.Tell:
+		return map[bool]string{true: "a person is told", false: "nobody is told"}[now.Tell]
 	}
 	return "observed"
 }
@@ -174,7 +177,8 @@ func Compare(ctx context.Context, before, after Draft, o DiffOptions) (*Diff, Pr
 // kinds are the kinds of differences in the order in which they are told: first what became
 // allowed, then what did not.
 var kinds = []string{"deny → allow", "ask → allow", "deny → ask", "allow → deny", "ask → deny", "allow → ask",
-	"denied in silence", "denied with an answer", "another session", "another renewal", "another timeout", "observed"}
+	"denied in silence", "denied with an answer", "another session", "another renewal", "another timeout",
+	"a person is told", "nobody is told", "observed"}
 
 func rankOfKind(f *Difference) int { return slices.Index(kinds, f.Kind) }
 
@@ -196,6 +200,7 @@ func newSearch(ctx context.Context, old, now *Policy, all []standpoint, at time.
 	s.accounts = append(slices.DeleteFunc(once(accounts), func(name string) bool { return name == "" }), "the.account")
 	s.apps = append(once(apps), "another app")
 	s.times = s.instants(at)
+	s.values.at = s.times[0]
 	for _, from := range all {
 		if l := from.limit; l != nil {
 			for _, q := range l.quotas {

@@ -68,14 +68,19 @@ type noticed struct {
 	verdict                 policy.Verdict
 	silent                  bool
 	session, renew, timeout time.Duration
+	tell                    bool // not of what is observed
 }
 
 func noticedOf(d policy.Decision) (is, observed noticed) {
-	of := func(d *policy.Decision) noticed { return noticed{d.Verdict, d.Silent, d.Session, d.Renew, d.Timeout} }
-	if is = of(&d); d.Observed != nil {
-		return is, of(d.Observed)
+	of := func(d *policy.Decision) noticed {
+		return noticed{d.Verdict, d.Silent, d.Session, d.Renew, d.Timeout, false}
 	}
-	return is, is
+	is, observed = of(&d), of(&d)
+	if d.Observed != nil {
+		observed = of(d.Observed)
+	}
+	is.tell = d.Tell
+	return is, observed
 }
 
 func judgedAlike(a, b policy.Decision) bool {

@@ -23,6 +23,7 @@ allow:
     operations: [transfer: {to: $friends, amount: {max: 1.000 HBD}, memo: {regexp: 'tip [0-9]+'}}]
   - {name: logins, request: auth, apps: [bot], session: 30d}
   - {name: texts, request: challenge, apps: [bot], text: {.login: alice, .ts: {max: 5}}}
+  - {name: fresh, request: challenge, apps: [bot], text: {.site: shop, .ts: {within: 5m}}}
   - name: post
     request: sign
     apps: [bot]
@@ -31,7 +32,11 @@ allow:
     request: sign
     apps: [bot]
     operations: [custom_json: {id: g, json: {each: {.n: {max: 10}, .to: $friends}}}]
-  - {name: orders, request: sign, apps: [bot], key: active, operations: [limit_order_create: {price: {min: 0.25}}]}
+  - name: orders
+    request: sign
+    apps: [bot]
+    key: active
+    operations: [limit_order_create: {price: {min: 0.25}, expiration: {within: 7d}}]
 ask:
   - {name: others, request: sign, apps: [bot], key: active, operations: [transfer], only: uncovered, timeout: 50s}
 deny:
@@ -64,6 +69,9 @@ var edits = []struct {
 	{"min: 0.25", "min: 0.251", "operations.limit_order_create.price.min: 0.25 → 0.251", []string{"allow → deny"}},
 	{"only: uncovered, ", "", "only: uncovered → not said", []string{"allow → ask"}},
 	{"timeout: 50s", "timeout: 40s", "timeout: 50s → 40s", []string{"another timeout"}},
+	{"{name: votes, ", "{name: votes, tell: true, ", "tell: not said → true", []string{"a person is told"}},
+	{"within: 5m", "within: 6m", "text.ts.within: 5m → 6m", []string{"deny → allow"}},
+	{"within: 7d", "within: 6d", "operations.limit_order_create.expiration.within: 7d → 6d", []string{"allow → deny"}},
 	{"any: bittrex", "any: binance", "operations.active.payee.any: bittrex → binance",
 		[]string{"deny → ask", "ask → deny"}},
 	{"{name: never, ", "{name: never, answer: ignore, ", "answer: not said → ignore", []string{"denied in silence"}},

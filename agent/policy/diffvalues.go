@@ -18,6 +18,7 @@ type valueMaker struct {
 	chance *dice           // with a fixed seed
 	only   map[string]bool // texts that stand in one of the files only; they are tried first
 	cut    bool            // some long list was not tried to its end
+	at     time.Time       // when most requests are judged
 }
 
 // dice are numbers by chance, the same in every run (splitmix64): this package has no other source.
@@ -52,6 +53,8 @@ func (w *valueMaker) around(m matcher, sh *shape) []any {
 		return w.near(m.value, sh)
 	case bound:
 		return w.near(m.limit, sh)
+	case aroundNow:
+		return w.moments(m, sh)
 	case *literals:
 		return w.names(m, sh)
 	case isAccount:
@@ -164,6 +167,23 @@ func (w *valueMaker) near(v value, sh *shape) []any {
 		return all
 	}
 	return nil
+}
+
+// moments returns the first and the last instant that lie around the time of the requests, with
+// those just beyond. In JSON they are seconds, or a text.
+func (w *valueMaker) moments(m aroundNow, sh *shape) (all []any) {
+	for _, away := range []time.Duration{0, m.span, m.span + time.Second, -m.span, -m.span - time.Second} {
+		at := w.at.Add(away).UTC()
+		if sh.kind == aTime {
+			all = append(all, at.Format("2006-01-02T15:04:05"))
+		} else {
+			all = append(all, number(strconv.FormatInt(at.Unix(), 10)))
+		}
+	}
+	if sh.kind != aTime {
+		all = append(all, w.at.UTC().Format(time.RFC3339), "no time")
+	}
+	return all
 }
 
 func nearNumber(d decimal, sh *shape) (all []any) {

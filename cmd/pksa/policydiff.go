@@ -87,7 +87,8 @@ var turns = map[string]string{
 	"denied in silence":     "Denied in silence now, with an answer before",
 	"denied with an answer": "Denied with an answer now, in silence before",
 	"another session":       "A session of another length", "another renewal": "Another time to renew a session",
-	"another timeout": "Another time to answer for a person", "observed": "Another answer by what is observed",
+	"another timeout": "Another time to answer for a person", "a person is told": "A person is told now, nobody before",
+	"nobody is told": "Nobody is told now, a person before", "observed": "Another answer by what is observed",
 }
 
 func printDiff(w io.Writer, d *policy.Diff, now time.Time) {
@@ -239,6 +240,9 @@ func answerWords(file string, a *policy.Answer) string {
 		if one.span > 0 {
 			text += "; " + one.what + " " + spanOfDays(one.span)
 		}
+	}
+	if a.Tell {
+		text += "; a person is told"
 	}
 	if a.Observed != nil {
 		text += "; if the observed were in force: " + answerWords(file, a.Observed)

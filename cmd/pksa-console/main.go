@@ -161,10 +161,11 @@ func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	if k.pair != nil && time.Since(k.read) < time.Minute {
 		return k.pair, nil
 	}
-	if err := access.Check(k.keyFile, access.Shared); err != nil {
-		return k.pair, err
+	var pair tls.Certificate
+	err := access.Check(k.keyFile, access.Shared)
+	if err == nil {
+		pair, err = tls.LoadX509KeyPair(k.certificate, k.keyFile)
 	}
-	pair, err := tls.LoadX509KeyPair(k.certificate, k.keyFile)
 	if err != nil && k.pair == nil {
 		return nil, err
 	}

@@ -127,6 +127,7 @@ func (l *Ledger) openMore(ctx context.Context, opened []*Session, left Arrangeme
 			refused.Open += len(opened)
 		}
 		if err != nil {
+			// As text: an ArrangeError says that nothing was done.
 			return nil, fmt.Errorf("%d sessions were opened, and %d were not: %v", len(opened), len(left.Open), err)
 		}
 		opened, left = append(opened, part...), rest

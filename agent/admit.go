@@ -119,7 +119,7 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 // admission returns what the ledger must know of a request to use it up. Now it waits for its turn:
 // the work on it is over.
 func (a *Agent) admission(r *run, nonce protocol.Nonce) ledger.Admission {
-	a.rest(r)
+	a.endLarge(r)
 	admission := ledger.Admission{
 		Key: r.key, Account: string(r.msg.Account), Kind: r.msg.Kind.String(), Turn: r.app,
 		Nonce: int64(nonce), RequireNonce: a.settings().NonceRequired && r.msg.Kind != protocol.Auth, Ticket: r.ticket,

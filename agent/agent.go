@@ -120,7 +120,7 @@ type Agent struct {
 	remnants  remnants   // how many keys of ended sessions strangers' requests may still try
 	budget    budget     // the policy's counters
 	places    *places.Table
-	toils     chan struct{} // of large requests; see toil
+	largeWork chan struct{} // of large requests; see beginLarge
 	refunds   *refund.Watch
 	uncertain uncertain // broadcasts whose requests have ended
 	recent    recentIDs // ids of transactions that may be on their way
@@ -171,9 +171,9 @@ func New(o Options) (*Agent, error) {
 		recheck: make(chan struct{}, 1), lock: lock.New(time.Now()), opener: o.Unlock,
 		witness: ClockWitness{o.Node, o.KernelClock, o.TrustClock}, begun: make(chan struct{}),
 		toldFull: map[hive.AccountName]time.Time{}, places: places.New(ownPlaces, sharedPlaces),
-		toils:    newToils(),
-		byDamage: quarantine{reason: "too many damaged requests", limit: damageLimit, aDay: damageADay, logins: true},
-		byReplay: quarantine{reason: "too many replays", limit: replayLimit},
+		largeWork: newLargeWork(),
+		byDamage:  quarantine{reason: "too many damaged requests", limit: damageLimit, aDay: damageADay, logins: true},
+		byReplay:  quarantine{reason: "too many replays", limit: replayLimit},
 	}
 	if a.witness.Kernel == nil {
 		a.witness.Kernel = kernelclock.Synchronised

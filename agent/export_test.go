@@ -26,14 +26,14 @@ func (a *Agent) SetMismatched(account hive.AccountName, roles ...hive.Role) {
 	a.mismatch.roles[account], a.mismatch.words[account] = roles, []string{"they do not fit"}
 }
 
-// Toil works on as many large requests as may be worked on at once, until rest is called.
-func (a *Agent) Toil() (rest func()) {
-	for range cap(a.toils) {
-		a.toils <- struct{}{}
+// HoldLargeWork works on as many large requests as may be worked on at once, until rest is called.
+func (a *Agent) HoldLargeWork() (rest func()) {
+	for range cap(a.largeWork) {
+		a.largeWork <- struct{}{}
 	}
 	return func() {
-		for range cap(a.toils) {
-			<-a.toils
+		for range cap(a.largeWork) {
+			<-a.largeWork
 		}
 	}
 }

@@ -64,30 +64,30 @@ func TestWhoWaitsRests(t *testing.T) {
 	var a *Agent
 	waits := map[string]func(*run){
 		"for the ledger": func(r *run) { a.admission(r, 0) },
-		"in the end":     func(r *run) { a.rest(r) },
+		"in the end":     func(r *run) { a.endLarge(r) },
 		"not at all":     func(*run) {},
 	}
 	for name, wait := range waits {
-		a = &Agent{toils: newToils()}
+		a = &Agent{largeWork: newLargeWork()}
 		a.inForce.begin(config.Default(t.TempDir()), nil)
 		small, r := &run{}, &run{large: true}
-		a.toil(t.Context(), small)
-		a.toil(t.Context(), r)
-		a.toil(t.Context(), r)
+		a.beginLarge(t.Context(), small)
+		a.beginLarge(t.Context(), r)
+		a.beginLarge(t.Context(), r)
 		wait(small)
 		wait(r)
 		want := 0
 		if name == "not at all" {
 			want = 1
 		}
-		if n := len(a.toils); n != want {
+		if n := len(a.largeWork); n != want {
 			t.Errorf("%s: %d are worked on, want %d", name, n, want)
 		}
 	}
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
-	for range 2 * cap(a.toils) { // a stop waits for nobody, and nobody for it
+	for range 2 * cap(a.largeWork) { // a stop waits for nobody, and nobody for it
 		r := &run{large: true}
-		a.toil(stopped, r)
+		a.beginLarge(stopped, r)
 	}
 }

@@ -68,8 +68,8 @@ type run struct {
 	documented bool
 	refused    string // code and reason, once it was refused
 	leavePlace func() // gives back its place among those of its app; nil if it has none
-	large      bool   // see toil
-	toils      bool
+	large      bool   // see beginLarge
+	working    bool   // at it
 }
 
 // kept returns a run without the bytes that it came in and was opened to, for who only records what
@@ -347,36 +347,37 @@ func (a *Agent) resume(ctx context.Context, d delivered) {
 // judging it takes a processor for a millisecond, or ten.
 const largeClear = 32 << 10
 
-// newToils returns the places of large requests that are worked on at once. So many leave
+// newLargeWork returns the places of large requests that are worked on at once. So many leave
 // processors to all others, if there are two: these must not wait for an app that sends large ones.
-func newToils() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
+func newLargeWork() chan struct{} { return make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)) }
 
-// toil waits until a large request may be worked on, in the order of those who wait. Who waits for
-// anything else rests meanwhile: what it waits for may be a request behind it here.
-func (a *Agent) toil(ctx context.Context, r *run) {
-	if !r.large || r.toils {
+// beginLarge waits until a large request may be worked on, in the order of those who wait. Who
+// waits for anything else interrupts the work meanwhile: what it waits for may be a request behind
+// it here.
+func (a *Agent) beginLarge(ctx context.Context, r *run) {
+	if !r.large || r.working {
 		return
 	}
 	select {
-	case a.toils <- struct{}{}:
-		r.toils = true
+	case a.largeWork <- struct{}{}:
+		r.working = true
 	case <-ctx.Done(): // a stop, which waits for nothing
 	}
 }
 
-// rest ends the work on a large request, or interrupts it.
-func (a *Agent) rest(r *run) {
-	if r.toils {
-		r.toils = false
-		<-a.toils
+// endLarge ends the work on a large request, or interrupts it.
+func (a *Agent) endLarge(r *run) {
+	if r.working {
+		r.working = false
+		<-a.largeWork
 	}
 }
 
 // serve decodes the clear payload and hands it to the handler of its kind.
 func (a *Agent) serve(ctx context.Context, r *run) {
 	r.large = len(r.clear) >= largeClear
-	a.toil(ctx, r)
-	defer a.rest(r)
+	a.beginLarge(ctx, r)
+	defer a.endLarge(r)
 	var err error
 	switch r.msg.Kind {
 	case protocol.Auth:

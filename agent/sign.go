@@ -108,11 +108,11 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 		return
 	}
 	// Mostly it is known; then nothing is waited for.
-	a.rest(p.run)
+	a.endLarge(p.run)
 	late := time.AfterFunc(headLate, p.run.letNext)
 	head, err := a.head(ctx)
 	late.Stop()
-	a.toil(ctx, p.run)
+	a.beginLarge(ctx, p.run)
 	if err != nil {
 		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
 		p.obstacle = &obstacle{text: protocol.TextBroadcastNoNode, outcome: "no node", reason: err.Error()}

@@ -235,7 +235,7 @@ func TestLargeRequestsKeepNobodyWaiting(t *testing.T) {
 			strings.Repeat("x", 8000) + `\""}]`
 		ops := strings.Join(slices.Repeat([]string{op}, size), ",")
 		first := nowNonce()
-		rest := w.agent.Toil()
+		rest := w.agent.HoldLargeWork()
 		for n := range many {
 			payload := fmt.Sprintf(`{"key_type":"posting","ops":[%s],"broadcast":true,"nonce":%d}`, ops, first+int64(n))
 			script.sayAll(request("sign_req", uuid(n), authKey, payload))

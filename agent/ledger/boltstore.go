@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -50,13 +51,14 @@ type boltStore struct {
 	failed  bool // a commit failed, and the file has not been rewritten since
 	full    bool // a commit found no room, before it synced anything; the file is as it was
 
-	unmapped time.Time // when the pages of the file were given back last
+	touched atomic.Int64 // places of the mapped file, looked at since its pages were given back
 }
 
-// unmapEvery is how often a busy store gives back the pages of its file. Without that all pages
-// that were ever read would count as memory of the wallet, and those who send requests decide how
-// large the file is.
-const unmapEvery = time.Second
+// unmapAfter is after how many places a store gives back the pages of its file. Without that all
+// pages that were ever read would count as memory of the wallet, and those who send requests decide
+// how large the file is. A place brings the pages around it, of 64 KiB together, and a busy wallet
+// looks at hundreds of places in one commit.
+const unmapAfter = 64
 
 // newBoltStore returns the store at path, with segments of format 1 on a grid of so many records.
 func newBoltStore(path string, disk durable.Disk, grid uint64) *boltStore {
@@ -351,19 +353,7 @@ func (s *boltStore) commit(edits []edit) (err error) {
 			s.full, s.failed = s.full || neverSynced(err), s.failed || !neverSynced(err)
 		}
 	}()
-	if err := s.write(edits); err != nil {
-		return err
-	}
-	if now := time.Now(); now.Sub(s.unmapped) >= unmapEvery {
-		s.unmapped = now
-		// While a transaction is open, bbolt leaves the mapping where it is. Elsewhere the same
-		// call would wipe memory. Without one nothing is given back until the next second.
-		_ = s.db.View(func(tx *bolt.Tx) error {
-			unmapPages(s.db.Info().Data, tx.Size())
-			return nil
-		})
-	}
-	return nil
+	return s.write(edits)
 }
 
 // write makes edits in the journal, or in bbolt where the journal has no use, or no room for them.
@@ -437,7 +427,16 @@ func (s *boltStore) update(change func(*bolt.Tx) error) (err error) {
 	if err := change(tx); err != nil {
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	// As it ends, a transaction looks once more at each page that it frees. Without another one
+	// these are given back later.
+	_ = s.db.View(func(tx *bolt.Tx) error {
+		s.touch(tx, unmapAfter)
+		return nil
+	})
+	return nil
 }
 
 // What is in the journal is written once more when bbolt takes it over. A commit of many requests
@@ -551,6 +550,18 @@ func findArea(file *os.File, page int64) (area, error) {
 		return area{}, fmt.Errorf("%w: the area of its journal is not where it belongs", ErrDamaged)
 	}
 	return a, nil
+}
+
+// touch counts places of the mapped file that were looked at in a transaction, and gives back the
+// pages after unmapAfter of them.
+func (s *boltStore) touch(tx *bolt.Tx, places int) {
+	if s.touched.Add(int64(places)) < unmapAfter {
+		return
+	}
+	s.touched.Store(0)
+	// While a transaction is open, bbolt leaves the mapping where it is. Elsewhere the same call
+	// would wipe memory.
+	unmapPages(s.db.Info().Data, tx.Size())
 }
 
 func makeEdits(tx *bolt.Tx, edits []edit) error {
@@ -676,6 +687,7 @@ func (s *boltStore) list(name bucket, from []byte, most int) (pairs []pair, more
 					take(k, v)
 				}
 			}
+			s.touched.Add(int64(size >> 12)) // its pages
 		})
 		if err == nil && !more {
 			takeAbove(nil)
@@ -706,6 +718,7 @@ func (s *boltStore) viewBucket(name bucket, fn func(*bolt.Bucket)) error {
 		if b != nil {
 			fn(b)
 		}
+		s.touch(tx, 1)
 		return err
 	})
 }

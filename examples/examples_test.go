@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"debug/elf"
 	"encoding/json"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,7 +66,7 @@ func TestContainerfileBuildsStaticBinaries(t *testing.T) {
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", build, err, output)
 	}
-	for _, name := range []string{"pksa", "bot-go"} {
+	for _, name := range []string{"pksa", "pksa-console", "bot-go"} {
 		if !bytes.Contains(file, []byte("COPY --from=build /out/"+name+" /")) {
 			t.Errorf("the Containerfile builds %s and does not copy it", name)
 		}
@@ -109,16 +111,13 @@ func checkStatic(t *testing.T, path string) {
 func TestContainerfileStages(t *testing.T) {
 	file := read(t, "container/Containerfile")
 	from := instructions(file, "FROM")
-	if len(from) != 3 || from[1] != "scratch AS bot" || from[2] != "scratch AS pksa" {
+	if !slices.Equal(from[1:], []string{"scratch AS bot", "scratch AS pksa-console", "scratch AS pksa"}) {
 		t.Errorf("stages: %q", from)
 	}
-	for _, user := range instructions(file, "USER") {
-		if user != "10001:10001" {
-			t.Errorf("USER %s", user)
-		}
-	}
-	if n := len(instructions(file, "USER")); n != len(from)-1 {
-		t.Errorf("%d of %d final stages name a user", n, len(from)-1)
+	// The console is another user than the wallet, whose socket is what it may reach.
+	users := instructions(file, "USER")
+	if !slices.Equal(users, []string{"10001:10001", "10002:10002", "10001:10001"}) {
+		t.Errorf("users: %q", users)
 	}
 }
 
@@ -135,14 +134,15 @@ type service struct {
 	Image, Restart  string
 	Environment     map[string]string
 	Command         []string
-	NetworkMode     string         `yaml:"network_mode"`
-	DependsOn       map[string]any `yaml:"depends_on"`
+	NetworkMode     string `yaml:"network_mode"`
+	DependsOn       any    `yaml:"depends_on"`
 	Secrets         []string
 	Volumes, Tmpfs  []string
 	ReadOnly        bool     `yaml:"read_only"`
 	CapDrop         []string `yaml:"cap_drop"`
 	SecurityOpt     []string `yaml:"security_opt"`
 	Ulimits         map[string]int
+	Memory          string `yaml:"mem_limit"`
 	Healthcheck     map[string]any
 	StopGracePeriod string `yaml:"stop_grace_period"`
 }
@@ -152,20 +152,34 @@ type build struct {
 	Args                        map[string]string
 }
 
-func TestComposeHoldsTogether(t *testing.T) {
-	decoder := yaml.NewDecoder(bytes.NewReader(read(t, "container/compose.yaml")))
+// composeFile returns a compose file, of which everything is known to the type.
+func composeFile(t *testing.T, file string) (c compose) {
+	t.Helper()
+	decoder := yaml.NewDecoder(bytes.NewReader(read(t, file)))
 	decoder.KnownFields(true)
-	var c compose
 	if err := decoder.Decode(&c); err != nil {
 		t.Fatal(err)
 	}
 	if len(c.Services) != 2 {
 		t.Fatalf("services: %v", c.Services)
 	}
+	return c
+}
+
+// shutIn wants a service that is built here and may do little.
+func (s service) shutIn(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join("container", s.Build.Context, s.Build.Dockerfile)); err != nil {
+		t.Error(err)
+	}
+	if !s.ReadOnly || len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL" || len(s.SecurityOpt) != 1 {
+		t.Errorf("%s is not shut in", s.Image)
+	}
+}
+
+func TestComposeHoldsTogether(t *testing.T) {
+	c := composeFile(t, "container/compose.yaml")
 	for name, s := range c.Services {
-		if _, err := os.Stat(filepath.Join("container", s.Build.Context, s.Build.Dockerfile)); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
 		for _, secret := range s.Secrets {
 			if c.Secrets[secret].File == "" {
 				t.Errorf("%s: secret %s is not defined", name, secret)
@@ -177,15 +191,29 @@ func TestComposeHoldsTogether(t *testing.T) {
 				t.Errorf("%s: does not get secret %s", name, secret)
 			}
 		}
-		if !s.ReadOnly || len(s.CapDrop) != 1 || s.CapDrop[0] != "ALL" || len(s.SecurityOpt) != 1 {
-			t.Errorf("%s is not shut in", name)
-		}
+		s.shutIn(t)
 	}
 	checkSettings(t, c.Services["pksa"].Environment)
 	for _, arg := range []string{"VERSION", "COMMIT"} {
 		if c.Services["pksa"].Build.Args[arg] != "${"+arg+":-}" {
 			t.Errorf("the build is not told its %s", arg)
 		}
+	}
+}
+
+// The file for a console adds to the wallet its settings and a folder for the socket; the console
+// gets that folder, read-only, and nothing else of the wallet's.
+func TestComposeWithConsole(t *testing.T) {
+	c := composeFile(t, "container/compose.console.yaml")
+	wallet, console := c.Services["pksa"], c.Services["console"]
+	settings := composeFile(t, "container/compose.yaml").Services["pksa"].Environment
+	maps.Copy(settings, wallet.Environment)
+	checkSettings(t, settings)
+	console.shutIn(t)
+	if !slices.Equal(wallet.Volumes, []string{"console:/run/pksa"}) || !slices.Equal(console.Volumes,
+		[]string{"console:/run/pksa:ro"}) || len(console.Secrets)+len(console.Environment) > 0 ||
+		filepath.Dir(wallet.Environment["PKSA_CONSOLE_SOCKET"]) != "/run/pksa" {
+		t.Errorf("%+v\n%+v", wallet, console)
 	}
 }
 
@@ -235,7 +263,7 @@ func TestUnit(t *testing.T) {
 }
 
 // The unit says what an operator relies on: a start and a reload that fail with a broken policy, a
-// clock, and a copy that has yielded and stays down. If systemd is here, it reads the unit, too.
+// clock, and a copy that has yielded and stays down.
 func TestUnitHolds(t *testing.T) {
 	unit := string(read(t, "systemd/pksa.service"))
 	for _, line := range []string{"Type=notify", "ExecReload=/usr/local/bin/pksa reload", "Restart=on-failure",
@@ -246,6 +274,11 @@ func TestUnitHolds(t *testing.T) {
 			t.Errorf("lacks %s", line)
 		}
 	}
+}
+
+// If systemd is here, it reads the units, also with what a console adds to the wallet's, and finds
+// them shut in.
+func TestUnitsAreShutIn(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {
 		t.Skip("systemd-analyze is not here")
@@ -255,18 +288,25 @@ func TestUnitHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "pksa.service")
-	text := strings.ReplaceAll(unit, "/usr/local/bin/pksa", program)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil || len(out) > 0 {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
-	}
-	// In tenths: the network and sockets are what is left.
-	security := exec.Command(analyze, "security", "--no-pager", "--offline=true", "--threshold=12", file)
-	if out, err := security.CombinedOutput(); err != nil {
-		t.Errorf("systemd-analyze security: %v\n%s", err, out)
+	programs := regexp.MustCompile(`/usr/local/bin/pksa(-console)?`)
+	for _, names := range [][]string{{"pksa.service"}, {"pksa-console.service"},
+		{"pksa.service", "pksa-console.conf"}} {
+		var unit []byte
+		for _, name := range names {
+			unit = append(unit, read(t, "systemd/"+name)...)
+		}
+		file := filepath.Join(t.TempDir(), names[0])
+		if err := os.WriteFile(file, programs.ReplaceAllLiteral(unit, []byte(program)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command(analyze, "verify", file).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: systemd-analyze verify: %v\n%s", names, err, out)
+		}
+		// In tenths: the network and sockets are what is left.
+		security := exec.Command(analyze, "security", "--no-pager", "--offline=true", "--threshold=12", file)
+		if out, err := security.CombinedOutput(); err != nil {
+			t.Errorf("%s: systemd-analyze security: %v\n%s", names, err, out)
+		}
 	}
 }
 

@@ -3,7 +3,9 @@ package examples_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -44,27 +46,57 @@ type container struct {
 	Name, Image     string
 	Args            []string
 	Env             []struct{ Name, Value string }
-	Mounts          []struct{ Name string } `yaml:"volumeMounts"`
+	Mounts          []mount `yaml:"volumeMounts"`
 	Ports           []struct{ Name string }
 	Startup         probe `yaml:"startupProbe"`
 	Liveness        probe `yaml:"livenessProbe"`
 	Readiness       probe `yaml:"readinessProbe"`
 	SecurityContext struct {
+		User         int                     `yaml:"runAsUser"`
 		Escalation   *bool                   `yaml:"allowPrivilegeEscalation"`
 		ReadOnly     bool                    `yaml:"readOnlyRootFilesystem"`
 		Capabilities struct{ Drop []string } `yaml:"capabilities"`
 	} `yaml:"securityContext"`
 }
 
+type mount struct {
+	Name     string
+	Path     string `yaml:"mountPath"`
+	SubPath  string `yaml:"subPath"`
+	ReadOnly bool   `yaml:"readOnly"`
+}
+
+// settings returns what the container is given, beside what Kubernetes adds for Services that are
+// called pksa and pksa-console.
+func (c container) settings() map[string]string {
+	all := map[string]string{"PKSA_SERVICE_HOST": "10.96.0.17", "PKSA_SERVICE_PORT": "9481",
+		"PKSA_PORT": "tcp://10.96.0.17:9481", "PKSA_PORT_9481_TCP": "tcp://10.96.0.17:9481",
+		"PKSA_CONSOLE_SERVICE_HOST": "10.96.0.18", "PKSA_CONSOLE_SERVICE_PORT": "443",
+		"PKSA_CONSOLE_PORT": "tcp://10.96.0.18:443"}
+	for _, e := range c.Env {
+		all[e.Name] = e.Value
+	}
+	return all
+}
+
+// shutIn wants a container that may do little.
+func (c container) shutIn(t *testing.T) {
+	t.Helper()
+	s := c.SecurityContext
+	if s.Escalation == nil || *s.Escalation || !s.ReadOnly || !slices.Equal(s.Capabilities.Drop, []string{"ALL"}) {
+		t.Errorf("%s is not shut in", c.Name)
+	}
+}
+
 type probe struct {
 	HTTPGet struct{ Path, Port string } `yaml:"httpGet"`
 }
 
-// manifests returns those of the file, by kind.
-func manifests(t *testing.T) map[string]manifest {
+// manifests returns those of a file, by kind.
+func manifests(t *testing.T, file string) map[string]manifest {
 	t.Helper()
 	all := map[string]manifest{}
-	for d := yaml.NewDecoder(bytes.NewReader(read(t, "kubernetes/pksa.yaml"))); ; {
+	for d := yaml.NewDecoder(bytes.NewReader(read(t, file))); ; {
 		var m manifest
 		if err := d.Decode(&m); errors.Is(err, io.EOF) {
 			return all
@@ -77,7 +109,7 @@ func manifests(t *testing.T) map[string]manifest {
 
 // One pod has one wallet, shut in, with probes that restart what hangs and nothing else.
 func TestKubernetesPod(t *testing.T) {
-	all := manifests(t)
+	all := manifests(t, "kubernetes/pksa.yaml")
 	d := all["Deployment"].Spec
 	if d.Replicas != 1 || d.Strategy.Type != "Recreate" ||
 		!slices.Equal(all["PersistentVolumeClaim"].Spec.AccessModes, []string{"ReadWriteOncePod"}) {
@@ -96,10 +128,7 @@ func TestKubernetesPod(t *testing.T) {
 		volumes[v.Name] = true
 	}
 	for _, c := range append(slices.Clone(p.InitContainers), p.Containers...) {
-		s := c.SecurityContext
-		if s.Escalation == nil || *s.Escalation || !s.ReadOnly || !slices.Equal(s.Capabilities.Drop, []string{"ALL"}) {
-			t.Errorf("%s is not shut in", c.Name)
-		}
+		c.shutIn(t)
 		for _, m := range c.Mounts {
 			if !volumes[m.Name] {
 				t.Errorf("%s: there is no volume %s", c.Name, m.Name)
@@ -119,14 +148,10 @@ func TestKubernetesPod(t *testing.T) {
 // The wallet takes the settings and the policy of the manifests, also beside a Service that has its
 // name.
 func TestKubernetesSettings(t *testing.T) {
-	all := manifests(t)
+	all := manifests(t, "kubernetes/pksa.yaml")
 	p := all["Deployment"].Spec.Template.Spec
 	for _, c := range append(slices.Clone(p.InitContainers), p.Containers[0]) {
-		settings := map[string]string{"PKSA_SERVICE_HOST": "10.96.0.17", "PKSA_SERVICE_PORT": "9481",
-			"PKSA_PORT": "tcp://10.96.0.17:9481", "PKSA_PORT_9481_TCP": "tcp://10.96.0.17:9481"}
-		for _, e := range c.Env {
-			settings[e.Name] = e.Value
-		}
+		settings := c.settings()
 		checkSettings(t, settings)
 		if len(c.Env) < 3 || settings["PKSA_UNLOCK"] != "file:/run/secrets/pksa/unlock" {
 			t.Errorf("%s: settings %v", c.Name, c.Env)
@@ -139,5 +164,27 @@ func TestKubernetesSettings(t *testing.T) {
 	}
 	if !strings.Contains(text, "apps: [mybot]") {
 		t.Error("the policy knows another bot")
+	}
+}
+
+// The patch for a console gives the wallet its settings and a folder for the socket. The console is
+// another user, and gets that folder, read-only, and nothing else of the wallet's.
+func TestKubernetesConsole(t *testing.T) {
+	p := manifests(t, "kubernetes/console.yaml")[""].Spec.Template.Spec
+	if len(p.Containers) != 2 {
+		t.Fatalf("%+v", p)
+	}
+	wallet, console := p.Containers[0], p.Containers[1]
+	socket := mount{"home", "/run/pksa", "console", false}
+	if wallet.Name != "pksa" || !slices.Equal(wallet.Mounts, []mount{socket}) ||
+		path.Dir(wallet.settings()["PKSA_CONSOLE_SOCKET"]) != "/run/pksa" {
+		t.Errorf("the wallet: %+v", wallet)
+	}
+	checkSettings(t, wallet.settings())
+	console.shutIn(t)
+	socket.ReadOnly = true
+	if len(console.Mounts) != 2 || console.Mounts[0] != socket || console.Mounts[1].Name != p.Volumes[0].Name ||
+		fmt.Sprint(console.SecurityContext.User) != wallet.settings()["PKSA_CONSOLE_USER"] {
+		t.Errorf("the console: %+v", console)
 	}
 }

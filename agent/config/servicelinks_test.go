@@ -23,7 +23,8 @@ func TestServiceLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, service := range []string{"PKSA", "PKSA_RELAY", "PKSA_STATUS", "PKSA_SERVICE", "PKSA_HOME", "PKSA_PORT"} {
+	for _, service := range []string{"PKSA", "PKSA_RELAY", "PKSA_STATUS", "PKSA_CONSOLE", "PKSA_SERVICE", "PKSA_HOME",
+		"PKSA_PORT"} {
 		for _, host := range []string{"10.96.0.17", "fd00::17"} {
 			c, err := Load("/home/x", "/home/x/config.yaml", linksOf(service, host))
 			if err != nil {

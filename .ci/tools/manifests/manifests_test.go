@@ -3,13 +3,13 @@ package manifests
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"os"
 	"testing"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/types"
 	apps "k8s.io/api/apps/v1"
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
@@ -62,6 +62,7 @@ func TestKubernetes(t *testing.T) {
 	for _, object := range found {
 		if d, ok := object.(*apps.Deployment); ok {
 			checkPod(t, d.Spec.Template.Spec)
+			checkConsole(t, d.Spec.Template.Spec)
 		}
 	}
 }
@@ -84,6 +85,52 @@ func checkPod(t *testing.T, pod core.PodSpec) {
 	}
 }
 
+// checkConsole looks at the patch for a console: of what the pod has it names what is there, and it
+// replaces nothing.
+func checkConsole(t *testing.T, pod core.PodSpec) {
+	file, err := os.ReadFile("../../../examples/kubernetes/console.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var patch apps.Deployment
+	if err := yaml.UnmarshalStrict(file, &patch); err != nil {
+		t.Fatal(err)
+	}
+	p, had := patch.Spec.Template.Spec, map[string]bool{}
+	for _, v := range append(p.Volumes, pod.Volumes...) {
+		if had["volume "+v.Name] {
+			t.Errorf("it replaces the volume %s", v.Name)
+		}
+		had["volume "+v.Name] = true
+	}
+	for _, e := range pod.Containers[0].Env {
+		had["env "+e.Name] = true
+	}
+	for _, m := range pod.Containers[0].VolumeMounts {
+		had["mount "+m.MountPath] = true
+	}
+	if len(p.Containers) != 2 || p.Containers[0].Name != pod.Containers[0].Name || p.Containers[0].Image != "" {
+		t.Fatalf("%+v", p.Containers)
+	}
+	for _, e := range p.Containers[0].Env {
+		if had["env "+e.Name] {
+			t.Errorf("it replaces %s", e.Name)
+		}
+	}
+	for _, c := range p.Containers {
+		for _, m := range c.VolumeMounts {
+			if !had["volume "+m.Name] || had["mount "+m.MountPath] {
+				t.Errorf("%s: %+v", c.Name, m)
+			}
+		}
+	}
+	probe := p.Containers[1].LivenessProbe
+	if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Port.StrVal != p.Containers[1].Ports[0].Name ||
+		probe.HTTPGet.Scheme != core.URISchemeHTTPS {
+		t.Errorf("%+v", probe)
+	}
+}
+
 // What the type does not have is found.
 func TestDecodeIsStrict(t *testing.T) {
 	for _, text := range []string{
@@ -98,17 +145,27 @@ func TestDecodeIsStrict(t *testing.T) {
 	}
 }
 
+// load has Compose read files of the folder of containers.
+func load(t *testing.T, files ...string) *types.Project {
+	t.Helper()
+	for i, file := range files {
+		files[i] = "../../../examples/container/" + file
+	}
+	options, err := cli.NewProjectOptions(files, cli.WithEnv([]string{"VERSION=v1.2.3", "COMMIT=c0ffee"}),
+		cli.WithInterpolation(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	project, err := options.LoadProject(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return project
+}
+
 // Compose takes the file, and hands the version to the build.
 func TestCompose(t *testing.T) {
-	options, err := cli.NewProjectOptions([]string{"../../../examples/container/compose.yaml"},
-		cli.WithEnv([]string{"VERSION=v1.2.3", "COMMIT=c0ffee"}), cli.WithInterpolation(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	project, err := options.LoadProject(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
+	project := load(t, "compose.yaml")
 	wallet, ok := project.Services["pksa"]
 	if !ok || len(project.Services) != 2 {
 		t.Fatalf("services %v", project.ServiceNames())
@@ -121,7 +178,23 @@ func TestCompose(t *testing.T) {
 	if bot := project.Services["bot"]; bot.NetworkMode != "service:pksa" || !bot.ReadOnly || len(bot.Secrets) != 1 {
 		t.Errorf("the bot: %+v", bot)
 	}
+	if _, ok := project.Services["console"]; ok {
+		t.Error("a console that nobody asked for")
+	}
 	if !wallet.ReadOnly || wallet.Ulimits["memlock"].Single != -1 || len(wallet.Secrets) != 2 {
 		t.Errorf("the wallet: %+v", wallet)
+	}
+}
+
+// The file for a console leaves the wallet as it is, and adds what a console needs.
+func TestComposeWithConsole(t *testing.T) {
+	project, alone := load(t, "compose.yaml", "compose.console.yaml"), load(t, "compose.yaml")
+	wallet, before, console := project.Services["pksa"], alone.Services["pksa"], project.Services["console"]
+	if len(project.Services) != 3 || len(wallet.Volumes) != len(before.Volumes)+1 ||
+		len(wallet.Environment) != len(before.Environment)+4 || !wallet.ReadOnly || len(wallet.Secrets) != 2 {
+		t.Errorf("the wallet: %+v", wallet)
+	}
+	if len(console.Secrets) > 0 || len(console.Volumes) != 1 || !console.Volumes[0].ReadOnly || !console.ReadOnly {
+		t.Errorf("the console: %+v", console)
 	}
 }

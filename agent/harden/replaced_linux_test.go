@@ -89,8 +89,9 @@ func TestReplacedChild(t *testing.T) {
 }
 
 // replaced runs the child in a mount namespace of its own, as the user with this number, and
-// replaces its files while it waits.
-func replaced(t *testing.T, user int) whatIsThere {
+// replaces its files while it waits. With linked, resolv.conf is a link to a file in a folder of
+// others, who replace it there, as systemd-resolved does.
+func replaced(t *testing.T, user int, linked bool) whatIsThere {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can mount, and become another user")
@@ -111,11 +112,17 @@ func replaced(t *testing.T, user int) whatIsThere {
 			content := text + "\n"
 			if name == "etc/resolv.conf" { // which names nobody
 				content = "# " + text + "\nnameserver 127.0.0.1\noptions attempts:1 timeout:1\n"
+				if linked {
+					name = "resolve/stub.conf"
+				}
 			}
 			write(name, content)
 		}
 	}
 	all("old")
+	if linked {
+		must(t, os.Symlink(filepath.Join(root, "resolve/stub.conf"), filepath.Join(root, "etc/resolv.conf")))
+	}
 	write("etc/shadow", "secrets of others\n")
 	must(t, os.Chown(filepath.Join(root, "etc/shadow"), 0, 0))
 	must(t, os.Chown(filepath.Join(root, "home"), user, user))
@@ -187,40 +194,47 @@ func must(t *testing.T, err error) {
 // is said before, and in errors.
 func TestReplacedFiles(t *testing.T) {
 	for _, user := range []int{0, replacedUser} {
-		t.Run(fmt.Sprint("user ", user), func(t *testing.T) {
-			there := replaced(t, user)
-			for _, name := range replacedFiles {
-				if got := there["before "+name]; !strings.Contains(got, "old") {
-					t.Errorf("before: %s: %s", name, got)
-				}
-				lost := user == 0 && (name == "etc/resolv.conf" || name == "etc/hosts")
-				got := there["after "+name]
-				if lost != strings.Contains(got, "the sandbox keeps this process from /"+name) ||
-					!lost && !strings.Contains(got, "new") {
-					t.Errorf("after: %s: %s", name, got)
-				}
-			}
-			for _, time := range []string{"before ", "after ", "moved "} {
-				if there[time+"shadow"] != "true" {
-					t.Errorf("%s: the file of others' passwords can be read", time)
-				}
-				lost := user == 0 && time != "before "
-				got := there[time+"lookup"]
-				named := strings.Contains(got, "the sandbox keeps this process from /etc/resolv.conf")
-				if named != lost || strings.Contains(got, "::1") {
-					t.Errorf("%s: looking up a name: %s", time, got)
-				}
-			}
-			if want := map[int]string{0: "/etc/resolv.conf"}[user]; there["unfollowed"] != want {
-				t.Errorf("told of %q, want %q", there["unfollowed"], want)
-			}
-			// Another folder in the place of the policy's is another one to the sandbox.
-			if got := there["moved ReadPolicy"]; !strings.Contains(got, "the sandbox keeps this process from ") ||
-				!strings.Contains(got, "restart the wallet") {
-				t.Errorf("the policy in another folder: %s", got)
-			}
-		})
+		for _, linked := range []bool{false, true} {
+			testReplaced(t, user, linked)
+		}
 	}
+}
+
+func testReplaced(t *testing.T, user int, linked bool) {
+	t.Run(fmt.Sprintf("user %d, linked %t", user, linked), func(t *testing.T) {
+		there := replaced(t, user, linked)
+		resolver := user == 0 && !linked // is what root loses
+		for _, name := range replacedFiles {
+			if got := there["before "+name]; !strings.Contains(got, "old") {
+				t.Errorf("before: %s: %s", name, got)
+			}
+			lost := resolver && name == "etc/resolv.conf" || user == 0 && name == "etc/hosts"
+			got := there["after "+name]
+			if lost != strings.Contains(got, "the sandbox keeps this process from /"+name) ||
+				!lost && !strings.Contains(got, "new") {
+				t.Errorf("after: %s: %s", name, got)
+			}
+		}
+		for _, time := range []string{"before ", "after ", "moved "} {
+			if there[time+"shadow"] != "true" {
+				t.Errorf("%s: the file of others' passwords can be read", time)
+			}
+			lost := resolver && time != "before "
+			got := there[time+"lookup"]
+			named := strings.Contains(got, "the sandbox keeps this process from /etc/resolv.conf")
+			if named != lost || strings.Contains(got, "::1") {
+				t.Errorf("%s: looking up a name: %s", time, got)
+			}
+		}
+		if want := map[bool]string{true: "/etc/resolv.conf"}[resolver]; there["unfollowed"] != want {
+			t.Errorf("told of %q, want %q", there["unfollowed"], want)
+		}
+		// Another folder in the place of the policy's is another one to the sandbox.
+		if got := there["moved ReadPolicy"]; !strings.Contains(got, "the sandbox keeps this process from ") ||
+			!strings.Contains(got, "restart the wallet") {
+			t.Errorf("the policy in another folder: %s", got)
+		}
+	})
 }
 
 // What modes forbid is not the sandbox's.

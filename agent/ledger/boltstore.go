@@ -356,12 +356,21 @@ func (s *boltStore) commit(edits []edit) (err error) {
 	return s.write(edits)
 }
 
+// overMost is how many keys the journal may say something of before bbolt takes it over. That is
+// one transaction, which brings the pages of all these keys into memory at once.
+const overMost = 1024
+
 // write makes edits in the journal, or in bbolt where the journal has no use, or no room for them.
 func (s *boltStore) write(edits []edit) error {
 	if err := s.makeJournal(); err != nil {
 		return err
 	}
 	if s.forJournal(edits) {
+		if s.journal.over.size() >= overMost {
+			if err := s.takeOver(); err != nil {
+				return err
+			}
+		}
 		there, err := s.writeFrame(edits)
 		if err == nil && !there && !s.journal.over.empty() {
 			if err = s.takeOver(); err == nil {
@@ -378,7 +387,7 @@ func (s *boltStore) write(edits []edit) error {
 			return err
 		}
 	}
-	return s.update(func(tx *bolt.Tx) error { return makeEdits(tx, edits) })
+	return s.update(func(tx *bolt.Tx) error { return s.makeEdits(tx, edits) })
 }
 
 // writeFrame makes edits in the journal. It reports false, and has changed nothing, if there is no
@@ -400,7 +409,7 @@ func (s *boltStore) writeFrame(edits []edit) (bool, error) {
 // takeOver makes bbolt have what the journal has, and begins the next turn of that.
 func (s *boltStore) takeOver() error {
 	next := s.journal.turn.next()
-	err := s.update(func(tx *bolt.Tx) error { return makeEdits(tx, s.journal.all(next)) })
+	err := s.update(func(tx *bolt.Tx) error { return s.makeEdits(tx, s.journal.all(next)) })
 	if err != nil {
 		return err
 	}
@@ -562,6 +571,17 @@ func (s *boltStore) touch(tx *bolt.Tx, places int) {
 	// While a transaction is open, bbolt leaves the mapping where it is. Elsewhere the same call
 	// would wipe memory.
 	unmapPages(s.db.Info().Data, tx.Size())
+}
+
+// makeEdits makes edits in the file that is open.
+func (s *boltStore) makeEdits(tx *bolt.Tx, edits []edit) error {
+	for _, e := range edits {
+		if err := makeEdit(tx, e); err != nil {
+			return err
+		}
+		s.touch(tx, 1)
+	}
+	return nil
 }
 
 func makeEdits(tx *bolt.Tx, edits []edit) error {

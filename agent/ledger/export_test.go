@@ -338,6 +338,12 @@ func (l *Ledger) TestingSweep(ctx context.Context) error {
 	return l.submitContext(ctx, &op{apply: (*batch).sweep})
 }
 
+// TestingKnown returns how many requests are known.
+func (l *Ledger) TestingKnown() int { return l.knownRequests() }
+
+// SweepMost is how many requests one commit drops at most.
+const SweepMost = sweepMost
+
 // SampleValues is one value of each other kind in the file.
 func SampleValues() [][]byte {
 	return [][]byte{

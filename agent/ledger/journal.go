@@ -264,6 +264,14 @@ func (b *overBucket) set(key string, v overValue) {
 	b.values[key] = v
 }
 
+// size returns how many keys it says something of.
+func (o *overlay) size() (n int) {
+	for _, b := range o.buckets {
+		n += len(b.keys)
+	}
+	return n
+}
+
 // get returns what is said of a key. It reports false if that is nothing: then what lies under it
 // counts.
 func (o *overlay) get(in bucket, key []byte) (v overValue, known bool) {

@@ -128,7 +128,7 @@ type Ledger struct {
 	known    known
 	broken   error // why the store may not be read, nil if it may
 	legible  bool  // although it is broken, the trail can be read up to the last record of state
-	sweeping bool  // a sweep was asked for, because many requests are known
+	sweeping bool  // the next commit drops answers, because many requests are known
 
 	unsecured  *loaded   // read, and not secured for want of room; owned by the committing goroutine
 	retryAt    time.Time // owned by the committing goroutine

@@ -224,10 +224,10 @@ func (l *Ledger) storedLocked(key RequestKey, number uint64) {
 	l.known.runs[key], l.known.numbers[number] = &fresh, &fresh
 }
 
-// makeRoomLocked asks for a sweep when many requests are known.
+// makeRoomLocked has the next commits drop some, when many requests are known.
 func (l *Ledger) makeRoomLocked() {
 	if l.sweeping || l.known.len() <= l.o.Requests*3/4 {
 		return
 	}
-	l.sweeping = l.queue.put(&op{apply: (*batch).sweep}) == nil
+	l.sweeping = l.sweepNext()
 }

@@ -144,3 +144,37 @@ func TestManyRequestsMakeRoom(t *testing.T) {
 	_, err := r.l.Begin(ledger.Arrival{Key: ledger.RequestKey{UUID: "one more"}})
 	wantError(t, err, ledger.ErrBusy)
 }
+
+// One commit drops so many requests whose time is over, and the next ones drop the others.
+func TestSweepGoesOn(t *testing.T) {
+	for _, n := range []int{ledger.SweepMost - 1, ledger.SweepMost, 2*ledger.SweepMost + 1} {
+		r := newRig(t)
+		for range n {
+			no := ledger.Rejection{Outcome: "refused", Answer: []byte("no")}
+			must(t, r.l.Reject(r.arrive(fmt.Sprint(r.uuids)), no))
+		}
+		must(t, r.l.Flush(ctx))
+		if got := r.l.TestingKnown(); got != n {
+			t.Fatalf("%d requests are known, want %d", got, n)
+		}
+		var seen []int // how many are known before each commit
+		r.aroundCommits(func(commit func() error) error {
+			seen = append(seen, r.l.TestingKnown())
+			return commit()
+		})
+		r.clock.add(time.Hour)
+		seen = nil
+		must(t, r.l.TestingSweep(ctx))
+		for range n/ledger.SweepMost + 1 {
+			must(t, r.l.Flush(ctx))
+		}
+		if left := r.l.TestingKnown(); left > 0 {
+			t.Errorf("%d of %d requests are known still", left, n)
+		}
+		for i, known := range seen[1:] {
+			if dropped := seen[i] - known; dropped > ledger.SweepMost {
+				t.Errorf("one commit dropped %d of %d", dropped, n)
+			}
+		}
+	}
+}

@@ -6,21 +6,29 @@ import (
 	"slices"
 )
 
-// sweepMost is how many records of a kind one sweep drops at most. It bounds how long requests wait
-// for a sweep.
-const sweepMost = 5000
+// sweepMost is how many records of a kind one commit drops at most. It bounds how long requests
+// wait for that, and how much of the file it brings into memory.
+const sweepMost = 1000
 
 // sweep ends sessions that have expired, and drops answers, charges, fates and remnants that are of
 // no more use.
 func (b *batch) sweep() error {
 	b.endExpired(b.allSessions())
-	b.after = append(b.after, func(*state) { b.l.sweeping = false })
-	b.sweepRequests()
-	b.sweepCharges()
 	b.sweepFates()
 	b.sweepRemnants()
+	return b.sweepStored()
+}
+
+// sweepStored drops answers and charges that are of no more use. If there may be more of them, the
+// next commit goes on.
+func (b *batch) sweepStored() error {
+	more := b.sweepRequests()
+	more = b.sweepCharges() || more
+	b.after = append(b.after, func(*state) { b.l.sweeping = more && b.l.sweepNext() })
 	return nil
 }
+
+func (l *Ledger) sweepNext() bool { return l.queue.put(&op{apply: (*batch).sweepStored}) == nil }
 
 // expireMost is how many sessions one commit ends that have expired, or that an operator's act ends
 // or opens: that may be all, and each takes some KiB until the commit has ended.
@@ -61,10 +69,9 @@ func (l *Ledger) EndExpired(ctx context.Context, account string) error {
 
 // sweepRequests drops settled requests past their end. While too many requests are known it also
 // drops others, first those that are gathered and end soonest. If one of them comes again, its
-// nonce or digest refuses it.
-func (b *batch) sweepRequests() {
-	// Down to half of the bound, so that the next sweep is far away; up to three quarters of it,
-	// only what has expired goes.
+// nonce or digest refuses it. It returns whether there may be more.
+func (b *batch) sweepRequests() (more bool) {
+	// Down to half of the bound; up to three quarters of it, only what has expired goes.
 	now, spare := millis(b.now), b.l.knownRequests()-b.o.Requests/2
 	if spare < b.o.Requests/4 {
 		spare = 0
@@ -74,9 +81,9 @@ func (b *batch) sweepRequests() {
 		end, number, err := endOfPair(bucketRequests, p, err)
 		if err != nil {
 			b.fail(err)
-			return
+			return false
 		}
-		if len(gone) >= sweepMost || end > now && len(gone) >= spare {
+		if more = len(gone) >= sweepMost; more || end > now && len(gone) >= spare {
 			break
 		}
 		// The latest state may stand in the trail: what is not final there must stay.
@@ -87,7 +94,10 @@ func (b *batch) sweepRequests() {
 	}
 	// What is not gathered yet is forgotten in memory, and passed over when it would be gathered.
 	for number, at := range b.l.state.positions {
-		if at.end > now && len(b.dropped) >= spare {
+		if more = len(gone) >= sweepMost; more {
+			break
+		}
+		if at.end > now && len(gone) >= spare {
 			continue
 		}
 		if q, ok := b.findRequest(at.end, number); ok && q.Final {
@@ -98,6 +108,7 @@ func (b *batch) sweepRequests() {
 	for _, key := range gone {
 		b.delete(bucketRequests, key)
 	}
+	return more
 }
 
 // endOfPair reads the end in time from the key of a pair. err is the error of reading the pair.
@@ -127,17 +138,17 @@ func (l *Ledger) sweptLocked(key RequestKey, number uint64) {
 }
 
 // sweepCharges drops gathered charges that have expired. The others are few; gathering passes over
-// those of them that have expired.
-func (b *batch) sweepCharges() {
+// those of them that have expired. It returns whether there may be more.
+func (b *batch) sweepCharges() (more bool) {
 	now := millis(b.now)
 	var gone [][]byte
 	for p, err := range scan(b.in, bucketCharges, nil) {
 		end, _, err := endOfPair(bucketCharges, p, err)
 		if err != nil {
 			b.fail(err)
-			return
+			return false
 		}
-		if len(gone) >= sweepMost || end > now {
+		if more = len(gone) >= sweepMost; more || end > now {
 			break
 		}
 		gone = append(gone, p.key)
@@ -145,4 +156,5 @@ func (b *batch) sweepCharges() {
 	for _, key := range gone {
 		b.delete(bucketCharges, key)
 	}
+	return more
 }

@@ -57,6 +57,7 @@ type obstacle struct{ text, outcome, reason string }
 type granted struct {
 	run      *run
 	number   uint64 // of the audit record
+	admitted bool   // the commit allows it: without this no key is reached, see [Agent.reach]
 	role     hive.Role
 	session  *ledger.Session
 	answered bool // the application got an answer already, and gets no other one
@@ -142,6 +143,7 @@ func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting,
 		g.session = j.session
 	}
 	if result.Verdict == ledger.Admitted {
+		g.admitted = true
 		a.lock.Used(time.Now())
 		// On disk: the ruling with nonce, charges, session and transaction. Nothing is signed. The
 		// next start looks the transaction up until it has expired; a request without one is

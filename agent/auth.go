@@ -74,7 +74,7 @@ func (a *Agent) answerAuth(ctx context.Context, g granted, data protocol.AuthReq
 	answer := protocol.AuthAckData{Expire: g.session.Expires.UnixMilli(), Token: g.session.Token}
 	outcome := "session"
 	if c := data.Challenge; c != nil {
-		signed, _, err := a.prove(r.msg.Account, c.KeyType, c.Challenge, false)
+		signed, _, err := a.prove(g, c.KeyType, c.Challenge, false)
 		if err != nil {
 			a.finish(ctx, g, ending{outcome: "failed", reason: err.Error(),
 				answer: r.doubt(protocol.TextInternal), failed: true}) // the session is made

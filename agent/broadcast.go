@@ -20,7 +20,7 @@ import (
 // disk.
 func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadcast bool) {
 	r := g.run
-	signed, err := a.sign(r.msg.Account, tx)
+	signed, err := a.sign(g, tx)
 	if err != nil {
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
 			answer: r.nack(protocol.TextInternal), failed: true})
@@ -49,18 +49,16 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 	}
 }
 
-// sign signs with each key that the operations need, the posting key first, and with no other. The
-// keys are looked up now and not earlier: if a command removed one since the decision, nothing is
-// signed.
-func (a *Agent) sign(account hive.AccountName, tx *transaction) (hive.SignedTransaction, error) {
+// sign signs with each key that the operations need, the posting key first, and with no other.
+func (a *Agent) sign(g granted, tx *transaction) (hive.SignedTransaction, error) {
 	signed := hive.SignedTransaction{Transaction: tx.tx}
+	held, err := a.reach(g, policy.SigningRoles(tx.tx.Operations)...)
+	if err != nil {
+		return signed, err
+	}
 	var keys []*keystore.Key
-	for _, role := range policy.SigningRoles(tx.tx.Operations) {
-		key, ok := a.keys.Key(account, role)
-		if !ok {
-			return signed, fmt.Errorf("no %s key of %s is held any more", role, account)
-		}
-		if role == hive.Signing && !signsFor(tx.tx.Operations, key.Public()) {
+	for _, key := range held {
+		if key.Role() == hive.Signing && !signsFor(tx.tx.Operations, key.Public()) {
 			return signed, errors.New("another signing key is held by now than the one that the operation names")
 		}
 		// An account may have one key in two roles. The chain refuses two signatures of one key.
@@ -77,6 +75,28 @@ func (a *Agent) sign(account hive.AccountName, tx *transaction) (hive.SignedTran
 	}
 	return signed, nil
 }
+
+// reach returns the keys with which an admitted request is carried out. It is the only way to a
+// signature and to a decrypted memo, and only [Agent.ruled] says that a request is admitted: what
+// no commit allows comes to no key. The keys are looked up now and not earlier: if a command
+// removed one since the decision, none is returned.
+func (a *Agent) reach(g granted, roles ...hive.Role) ([]*keystore.Key, error) {
+	if !g.admitted {
+		return nil, errNotAdmitted
+	}
+	var keys []*keystore.Key
+	for _, role := range roles {
+		key, held := a.keys.Key(g.run.msg.Account, role)
+		if !held {
+			return nil, fmt.Errorf("no %s key of %s is held any more", role, g.run.msg.Account)
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// errNotAdmitted is a mistake of this program.
+var errNotAdmitted = errors.New("no commit allows the request")
 
 // signsFor reports whether a signing key is the one that each operation for a witness names: the
 // chain takes no other.

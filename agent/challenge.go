@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"pksa/agent/policy"
 	"pksa/protocol"
@@ -53,7 +52,7 @@ func (a *Agent) firewall(text string) *refusal {
 
 func (a *Agent) answerChallenge(ctx context.Context, g granted, data protocol.ChallengeReqData) {
 	r := g.run
-	answer, outcome, err := a.prove(r.msg.Account, g.role, data.Challenge, data.Decrypt)
+	answer, outcome, err := a.prove(g, g.role, data.Challenge, data.Decrypt)
 	if err != nil {
 		text := protocol.TextInternal
 		if data.Decrypt {
@@ -68,12 +67,12 @@ func (a *Agent) answerChallenge(ctx context.Context, g granted, data protocol.Ch
 
 // prove signs a text, or decrypts a memo, with the account's key of a role, and returns the
 // outcome's name.
-func (a *Agent) prove(account hive.AccountName, role hive.Role, text string, decrypt bool) (protocol.ChallengeAckData,
-	string, error) {
-	key, ok := a.keys.Key(account, role)
-	if !ok {
-		return protocol.ChallengeAckData{}, "", fmt.Errorf("no %s key of %s is held any more", role, account)
+func (a *Agent) prove(g granted, role hive.Role, text string, decrypt bool) (protocol.ChallengeAckData, string, error) {
+	keys, err := a.reach(g, role)
+	if err != nil {
+		return protocol.ChallengeAckData{}, "", err
 	}
+	key := keys[0]
 	answer := protocol.ChallengeAckData{PubKey: key.Public()}
 	if decrypt {
 		clear, err := key.DecodeMemo(text)

@@ -1,0 +1,187 @@
+package agent_test
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"pksa/agent/probe"
+	"pksa/protocol/hive"
+)
+
+// callers of all that is between a request and a key, as examples/docs/threats.md shows them. A
+// way to a signature that is not here is a decision: it has to be granted by the one commit, stand
+// in that table, and in TestRefusedByEveryWay.
+var callers = map[string]string{
+	// The methods of a key that sign, decrypt, or prove who we are.
+	"Sign":          "room sign", // room asks for the sign of a number
+	"SignCanonical": "prove",
+	"DecodeMemo":    "prove",
+	"Prove":         "Proving", // encrypts a time, or a uuid of checked form, for a relay: signs nothing
+	// Who gets a key.
+	"keys.Key": "decide provingKey reach", // decide looks whether it is held
+	"reach":    "prove sign",
+	// Who asks for that.
+	"prove":           "answerAuth answerChallenge",
+	"sign":            "carryOut",
+	"carryOut":        "serveSign",
+	"answerChallenge": "serveChallenge",
+	"answerAuth":      "serveAuth",
+	// Who says that a commit allows a request, and who looks.
+	".admitted": "reach ruled",
+}
+
+// TestOneFunctionReachesTheKey reads the source: what signs gets its keys from one function, which
+// takes nothing but what the ledger has as granted.
+func TestOneFunctionReachesTheKey(t *testing.T) {
+	found := map[string]map[string]bool{}
+	add := func(callee, caller string) {
+		if _, asked := callers[callee]; asked {
+			if found[callee] == nil {
+				found[callee] = map[string]bool{}
+			}
+			found[callee][caller] = true
+		}
+	}
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, declared := range file.Decls {
+			where := "a variable"
+			if f, ok := declared.(*ast.FuncDecl); ok {
+				where = f.Name.Name
+			}
+			ast.Inspect(declared, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.SelectorExpr: // called, or handed on to be called
+					add("."+n.Sel.Name, where)
+					if of, ok := n.X.(*ast.Ident); ok && (of.Name == "policy" || of.Name == "protocol") {
+						break // the kinds of requests: policy.Sign
+					}
+					add(n.Sel.Name, where)
+					if of, ok := n.X.(*ast.SelectorExpr); ok {
+						add(of.Sel.Name+"."+n.Sel.Name, where)
+					}
+				case *ast.KeyValueExpr:
+					if key, ok := n.Key.(*ast.Ident); ok {
+						add("."+key.Name, where)
+					}
+				}
+				return true
+			})
+		}
+	}
+	for callee, want := range callers {
+		if got := strings.Join(slices.Sorted(maps.Keys(found[callee])), " "); got != want {
+			t.Errorf("%s is used by %q, and the table says %q", callee, got, want)
+		}
+	}
+}
+
+// TestRefusedByEveryWay sends a payment that the policy refuses down each way that leads to a
+// signature, as it is and dressed as something that the policy allows. None of them signs.
+func TestRefusedByEveryWay(t *testing.T) {
+	const policy = `version: 1
+allow:
+  - {name: login, request: auth, apps: any, session: 24h}
+  - {name: votes, request: sign, apps: any, operations: [vote], broadcast: any}
+  - {name: texts, request: challenge, apps: any, key: [posting, active], text: {glob: 'honest *'}}
+`
+	const fields = `{"from":"alice","to":"mallory","amount":"1.000 HIVE","memo":"honest"}`
+	const tagged = `{"type":"transfer_operation","value":{"from":"alice","to":"mallory","amount":{"amount":"1000",` +
+		`"precision":3,"nai":"@@000000021"},"memo":"honest"}}`
+	const voting = `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":100}]`
+	legacy := `["transfer",` + fields + `]`
+	whole := `{"ref_block_num":1,"ref_block_prefix":2,"expiration":"2030-01-01T00:00:00","operations":[` + legacy +
+		`],"extensions":[]}`
+	packed := strings.Repeat("\x00", 32) + "transfer\x00" // on a chain whose id is text
+	sign := func(keyType, body string) string { return fmt.Sprintf(`{"key_type":%q,%s`, keyType, body) }
+	text := func(keyType, text string) string {
+		return fmt.Sprintf(`{"key_type":%q,"challenge":%s`, keyType, hive.AppendString(nil, text))
+	}
+	ways := []struct{ cmd, payload string }{ // without nonce and closing brace
+		{"sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":true`)},
+		{"sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":false`)},
+		{"sign_req", sign("active", `"ops":[`+tagged+`],"broadcast":true`)},
+		{"sign_req", sign("posting", `"ops":[`+legacy+`],"broadcast":true`)},
+		{"sign_req", sign("active", `"ops":[`+voting+`,`+legacy+`],"broadcast":true`)},
+		{"sign_req", sign("active", `"ops":[["proposal_create",`+fields+`]],"broadcast":true`)},
+		{"sign_req", sign("active", `"tx":`+whole+`,"broadcast":true`)}, // no member that this wallet knows
+		{"sign_req", sign("posting", `"ops":[`+voting+`],"tx":`+whole+`,"broadcast":true`)},
+		{"challenge_req", text("active", whole)},
+		{"challenge_req", text("active", packed)},
+		{"challenge_req", text("posting", legacy)},
+		{"challenge_req", text("active", whole) + `,"decrypt":true`},
+		{"challenge_req", sign("active", `"ops":[`+legacy+`],"broadcast":true`)}, // sealed for another kind
+		{"sign_req", text("active", whole)},
+		{"auth_req", `{"app":{"name":"a"},"challenge":` + text("active", whole) + `}`},
+		{"auth_req", `{"app":{"name":"a"},"challenge":` + text("active", packed) + `}`},
+		{"auth_req", `{"app":{"name":"a"},"challenge":` + text("active", "honest "+packed) + `}`},
+	}
+	withScript(t, policy, func(t *testing.T, w *world, script *scriptedClient) {
+		before := w.granted()
+		for i, way := range ways {
+			payload := way.payload + "}"
+			if way.cmd != "auth_req" {
+				payload = fmt.Sprintf(`%s,"nonce":%d}`, way.payload, nowNonce()+int64(i))
+			}
+			m := script.ask(request(way.cmd, uuid(i), authKey, payload))
+			if got := answerKind(m); got != "nack" {
+				t.Errorf("%s %s: %s", way.cmd, payload, got)
+			}
+		}
+		// As a probe, which is answered without policy and key: nobody's who has not our seal.
+		q := request("challenge_req", uuid(100), authKey, text("active", whole)+"}")
+		block, err := aes.NewCipher(make([]byte, 32))
+		if err != nil {
+			t.Fatal(err)
+		}
+		foreign, err := cipher.NewGCM(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q["data"] = probe.Seal(foreign, "alice", probe.Message{Nonce: probe.NewID()})
+		if got := answerKind(script.ask(q)); got != "nothing" {
+			t.Errorf("probe: %s", got)
+		}
+		if n := len(w.chain.Transactions()); n != 0 {
+			t.Errorf("%d transactions", n)
+		}
+		if n := w.granted() - before; n != 0 {
+			t.Errorf("%d requests were granted", n)
+		}
+		// The same ways are open for what is allowed.
+		good := request("challenge_req", uuid(101), authKey, fmt.Sprintf(`%s,"nonce":%d}`, text("active", "honest x"),
+			nowNonce()+1000))
+		if got := answerKind(script.ask(good)); got != "ack" {
+			t.Errorf("what is allowed: %s", got)
+		}
+	})
+}
+
+// granted returns how many requests the trail has as admitted.
+func (w *world) granted() (n int) {
+	for _, r := range w.requests() {
+		if r.Admitted {
+			n++
+		}
+	}
+	return n
+}

@@ -74,7 +74,7 @@ func Accept(path string, o Options, a Acceptance) (Accepted, error) {
 		return Accepted{}, errors.Join(err, l.store.close())
 	}
 	l.unaccepted = true
-	if err := l.announce(taken); err != nil {
+	if err := l.announce(announcement{taken: taken}); err != nil {
 		return Accepted{}, errors.Join(err, l.store.close())
 	}
 	l.start()
@@ -85,65 +85,74 @@ func Accept(path string, o Options, a Acceptance) (Accepted, error) {
 	return done, errors.Join(err, l.Close()) // Close replaces the mark, if the ledger was accepted
 }
 
-// announce has the mark name a record that the ledger does not reach before it is accepted, where
-// that takes several commits: one that was cut off between them opens with no program.
-func (l *Ledger) announce(taken uint64) error {
+// announce has the mark say that an act is under way, where that takes several commits: a ledger of
+// which it was cut off between them opens with no program.
+func (l *Ledger) announce(a announcement) error {
 	held := len(l.state.sessions) + len(l.state.remnants)
 	if held <= l.o.expireMost {
 		return nil // one commit
 	}
-	// Each session and each slot has a record, or two.
-	beyond := taken + uint64(4*(held+len(l.state.slots)+1))
-	return l.o.disk.Replace(markPath(l.path), l.vault.markText(chainEnd{number: beyond}))
+	// A record that the ledger does not reach before its end: each session and each slot has a
+	// record, or two. Older programs go by that.
+	beyond := max(a.taken, l.state.last.number) + uint64(4*(held+len(l.state.slots)+1))
+	return l.o.disk.Replace(markPath(l.path), l.vault.markText(chainEnd{number: beyond, mac: a.encode()}))
 }
 
 // accepting is an acceptance that is under way. The committing goroutine has it.
 type accepting struct {
 	Acceptance
-	done     *Accepted
-	taken    uint64 // the highest number that a lost record may have
-	first    uint64 // the number of the first record that is left
-	begun    bool
-	sessions []SessionID // that are left to do
-	remnants []SessionID
-	closed   map[string]bool // slots that are not kept
+	done    *Accepted
+	taken   uint64 // the highest number that a lost record may have
+	first   uint64 // the number of the first record that is left
+	begun   bool
+	doubted doubted         // what is left to do
+	closed  map[string]bool // slots that are not kept
 }
 
-// portion does a portion of it in a commit: first all but the sessions and what ended ones left,
-// then so many of these.
-func (w *accepting) portion(b *batch) error {
-	if !w.begun {
-		if w.first > max(b.l.state.kept, 1) {
-			b.keepFrom(w.first)
-		}
-		if err := w.begin(b); err != nil {
-			return err
-		}
-		w.begun = true
-	}
+// doubted are sessions, and what ended ones left, of which lost records may have used something up.
+type doubted struct{ sessions, remnants []SessionID }
+
+func (d *doubted) none() bool { return len(d.sessions)+len(d.remnants) == 0 }
+
+// portion doubts so many of them as one commit does, and takes them off the lists. each gets those
+// of the sessions that still live.
+func (d *doubted) portion(b *batch, each func(*Session)) {
 	left := b.o.expireMost
 	next := func(list *[]SessionID) (part []SessionID) {
 		n := min(len(*list), left)
 		part, *list, left = (*list)[:n], (*list)[n:], left-n
 		return part
 	}
-	for _, id := range next(&w.remnants) {
+	for _, id := range next(&d.remnants) {
 		b.doubtRemnant(id)
 	}
-	for _, id := range next(&w.sessions) {
-		s := b.session(id)
-		if s == nil {
-			continue // swept meanwhile
+	for _, id := range next(&d.sessions) {
+		if s := b.session(id); s != nil { // not swept meanwhile
+			each(s)
 		}
+	}
+}
+
+// portion does a portion of it in a commit: first all but the sessions and what ended ones left,
+// then so many of these.
+func (w *accepting) portion(b *batch) error {
+	if !w.begun {
+		if err := w.begin(b); err != nil {
+			return err
+		}
+		w.begun = true
+	}
+	w.doubted.portion(b, func(s *Session) {
+		_, known := b.l.state.slots[s.App] // unknown: a mend that lost it was cut off
 		fresh := b.takeSessionBack(s, "nonces unknown since the ledger was restored")
 		switch {
 		case fresh == nil:
 			w.done.Ended = append(w.done.Ended, s)
-		case w.closed[s.App]:
+		case w.closed[s.App] || !known:
 			w.done.Ended = append(w.done.Ended, b.revoke(revoked(w.Audit), []*Session{fresh})...)
 		}
-	}
-	if len(w.sessions) == 0 && len(w.remnants) == 0 {
+	})
+	if w.doubted.none() {
 		b.after = append(b.after, func(*state) { b.l.unaccepted = false })
 	}
 	return nil
@@ -154,6 +163,9 @@ func (w *accepting) portion(b *batch) error {
 func (l *Ledger) prepareAccept(done *Accepted) (taken, first uint64, err error) {
 	mark, _ := l.readMark() // zero if it is missing, or not ours
 	done.Mark = mark.number
+	if a, is := mark.announcement(); is {
+		done.Mark = a.taken
+	}
 	if err := l.store.secure(); err != nil {
 		return 0, 0, err
 	}
@@ -168,7 +180,7 @@ func (l *Ledger) prepareAccept(done *Accepted) (taken, first uint64, err error) 
 		return 0, 0, err
 	}
 	first, err = l.firstRecord(all) // what was removed since the copy was made, it does not know
-	return max(mark.number, lost), first, err
+	return max(done.Mark, lost), first, err
 }
 
 // begin records the acceptance and takes back what the lost records may have used up, but for the
@@ -182,6 +194,9 @@ func (w *accepting) begin(b *batch) error {
 			return err // nothing was written so far
 		}
 	}
+	if w.first > max(b.l.state.kept, 1) {
+		b.keepFrom(w.first)
+	}
 	last := b.last.number
 	b.last.number = max(last, w.taken) // a number that an outcome may still name must not be given twice
 	number := b.record(Record{Type: RecordAccepted, Ref: last, Outcome: "restored ledger accepted",
@@ -190,8 +205,8 @@ func (w *accepting) begin(b *batch) error {
 		b.put(bucketCharges, endKey(millis(full.Expires), number), encodeCharges([]Charge{full}))
 		w.done.Limits = true
 	}
-	w.sessions = slices.Sorted(maps.Keys(b.l.state.sessions))
-	w.remnants = b.allRemnants(func(*Remnant) bool { return true })
+	w.doubted.sessions = slices.Sorted(maps.Keys(b.l.state.sessions))
+	w.doubted.remnants = b.allRemnants(func(*Remnant) bool { return true })
 	b.doubtNonces()
 	var err error
 	if w.done.Approvers, err = b.dropApprovers(); err != nil {
@@ -223,22 +238,8 @@ func (b *batch) closeSlot(name string, audit []byte) error {
 	return nil
 }
 
-// takeBack lets nothing count as new that lost records may have used up, and returns the sessions
-// that ended by it.
-func (b *batch) takeBack(outcome string) (ended []*Session) {
-	for _, id := range b.allRemnants(func(*Remnant) bool { return true }) {
-		b.doubtRemnant(id)
-	}
-	for _, s := range b.allSessions() {
-		if b.takeSessionBack(s, outcome) == nil {
-			ended = append(ended, s)
-		}
-	}
-	b.doubtNonces()
-	return ended
-}
-
-// takeSessionBack does so for a session, and returns it as it is then; nil if it ended by that.
+// takeSessionBack lets nothing count as new in a session that lost records may have used up. It
+// returns the session as it is then; nil if it ended by that.
 func (b *batch) takeSessionBack(s *Session, outcome string) *Session {
 	if s.Nonceless || s.LastNonce > millis(b.now) {
 		// Which ciphertexts it took is lost: any of them would be fresh again. Or the clock of its

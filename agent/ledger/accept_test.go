@@ -214,6 +214,9 @@ func TestAcceptInPortions(t *testing.T) {
 						t.Errorf("%d commits, %+v", n, done)
 					}
 				}
+				if done.Mark != taken {
+					t.Errorf("the mark is said to speak of record %d, want %d", done.Mark, taken)
+				}
 				r.open()
 				for _, s := range r.l.Sessions() {
 					if s.App != "kept" || !s.NoncesOnly {
@@ -223,13 +226,16 @@ func TestAcceptInPortions(t *testing.T) {
 				if n := len(r.l.Sessions()); n != held-held/2 {
 					t.Errorf("%d sessions live", n)
 				}
+				last := uint64(0)
 				for record, err := range r.l.Audit(1) {
 					must(t, err)
-					if record.Type == ledger.RecordAccepted {
-						if record.Number <= taken {
-							t.Errorf("record %d says so, and %d were taken", record.Number, taken)
-						}
-						break
+					switch {
+					case last == 0 && record.Type != ledger.RecordAccepted:
+					case last == 0 && record.Number != taken+1, last != 0 && record.Number != last+1:
+						t.Errorf("record %d follows %d, and %d were taken", record.Number, last, taken)
+						fallthrough
+					default:
+						last = record.Number
 					}
 				}
 				again := r.newSession("acc1", "leaked", "k1")

@@ -21,10 +21,13 @@ type examination struct {
 	lookup
 	mark chainEnd // zero if it cannot be read
 
-	accepted bool        // the mark tells of nothing else that is lost
-	edits    []edit      // that restore and remove values
-	segments []segmentID // files that are damaged
-	done     Mended
+	announced bool        // the mark says that an act was cut off
+	goesOn    bool        // and that it was a mend, after which nothing is left to accept
+	accepted  bool        // the mark tells of nothing else that is lost
+	edits     []edit      // that restore and remove values
+	segments  []segmentID // files that are damaged
+	done      Mended
+	doubted   doubted // what the commits of the mend have not changed yet
 
 	lostTurns, lostKept, lostGathered bool
 

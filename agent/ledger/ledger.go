@@ -142,6 +142,7 @@ type Ledger struct {
 	stuck      bool      // a segment could not be written; owned by the committing goroutine
 	unaccepted bool      // older than its mark, and not accepted yet; owned by the committing goroutine
 
+	turning  atomic.Bool // it is being led back: sessions that have expired stay
 	backlog  atomic.Pointer[error]
 	trail    atomic.Int64  // bytes of the full segments
 	spared   bool          // see Spared; does not change once it is open

@@ -131,13 +131,13 @@ func (x *examination) apply(b *batch) error {
 	if x.end > b.last.number {
 		b.last.number = x.end // of the hole at the end of the trail; its MAC is that of the record before
 	}
-	if x.accepted {
-		b.after = append(b.after, func(*state) { b.l.unaccepted = false })
-	}
 	x.done.Limits = len(charges) > 0
 	outcome := "damaged values restored"
-	if len(x.done.Lost) > 0 {
+	switch {
+	case len(x.done.Lost) > 0:
 		outcome = "damaged values given up"
+	case x.goesOn:
+		outcome = "mend that was cut off finished"
 	}
 	var content []byte
 	if x.m.Audit != nil {
@@ -147,19 +147,46 @@ func (x *examination) apply(b *batch) error {
 	for key, c := range charges {
 		b.put(bucketCharges, []byte(key), encodeCharges(c))
 	}
-	for _, s := range b.allSessions() {
-		if _, known := x.slots[s.App]; !known {
-			b.endSession(s, ending{Outcome: "session ended: its app was lost"})
-			x.done.Ended = append(x.done.Ended, s)
-		}
-	}
+	x.doubted = x.doubts(b)
 	if x.done.Floor {
-		x.done.Ended = append(x.done.Ended, b.takeBack("nonces unknown since records were lost")...)
+		b.doubtNonces()
 	}
+	x.portion(b)
 	// From here on the trail is read without the hole, also by programs that know of none.
 	b.gatherNow = len(x.done.Lost) > 0
 	b.l.generation++
 	return nil
+}
+
+// doubts returns the sessions that a mend ends or changes, and what ended ones left.
+func (x *examination) doubts(b *batch) (d doubted) {
+	for _, s := range b.allSessions() {
+		if _, known := x.slots[s.App]; !known || x.done.Floor {
+			d.sessions = append(d.sessions, s.ID)
+		}
+	}
+	if x.done.Floor {
+		d.remnants = b.allRemnants(func(*Remnant) bool { return true })
+	}
+	return d
+}
+
+// portion ends or changes so many of them as one commit does.
+func (x *examination) portion(b *batch) {
+	x.doubted.portion(b, func(s *Session) {
+		if _, known := x.slots[s.App]; !known {
+			b.endSession(s, ending{Outcome: "session ended: its app was lost"})
+			if x.done.Floor {
+				b.doubtRemnant(s.ID)
+			}
+		} else if b.takeSessionBack(s, "nonces unknown since records were lost") != nil {
+			return
+		}
+		x.done.Ended = append(x.done.Ended, s)
+	})
+	if x.doubted.none() && x.accepted {
+		b.after = append(b.after, func(*state) { b.l.unaccepted = false })
+	}
 }
 
 // charged returns what counts in the place of lost charges, by the keys of the store.

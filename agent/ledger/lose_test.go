@@ -581,3 +581,94 @@ func TestLoseCutOff(t *testing.T) {
 	}
 	t.Error("it never came to its end")
 }
+
+// A mend that takes back much takes several commits. Where the process is killed before one of
+// them, the ledger opens with no program; mending again goes on, as accepting it does, and no
+// session is left that trusts what was lost.
+func TestLoseInPortions(t *testing.T) {
+	const most = 3
+	for _, held := range []int{most - 1, most, most + 1, 2*most + 1} {
+		commits := (held + most - 1) / most
+		for killed := range commits + 1 { // before the last: none is
+			for _, accept := range []bool{false, true} {
+				t.Run(fmt.Sprint(held, " killed ", killed, " accepted ", accept), func(t *testing.T) {
+					if accept && (killed == 0 || killed == commits) {
+						t.Skip("there is nothing to accept")
+					}
+					loseInPortions(t, held, commits, killed, accept)
+				})
+			}
+		}
+	}
+}
+
+func loseInPortions(t *testing.T, held, commits, killed int, accept bool) {
+	r := newRigWith(t, options("test").WithExpireMost(3))
+	r.slot("mybot")
+	for n := range held {
+		r.session(fmt.Sprint("acc", n), "mybot", fmt.Sprint("k", n))
+	}
+	last := r.lastNumber()
+	must(t, r.l.Close())
+	r.alter("audit", int(last)-1, 3, 9)
+	n := 0
+	whole := r.o
+	r.o = r.o.Around(func(op string, do func() error) error {
+		if op == "commit" {
+			if n++; n == killed+1 && killed < commits {
+				return errInjected
+			}
+		}
+		return do()
+	})
+	lose := func() (ledger.Mended, error) { return (&lossy{rig: r}).lose() }
+	done, err := lose()
+	r.o = whole
+	switch {
+	case killed == commits:
+		must(t, err)
+		if n != commits || !done.Floor {
+			t.Errorf("%d commits, want %d: %+v", n, commits, done)
+		}
+	case err == nil:
+		t.Fatal("a commit that failed is not told")
+	case accept:
+		_, err := ledger.Open(r.path, r.o)
+		wantError(t, err, ledger.ErrRestored)
+		done, err := ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
+		must(t, err)
+		if done.Mark != last {
+			t.Errorf("the mark is said to speak of record %d, want %d", done.Mark, last)
+		}
+	default:
+		if killed > 0 {
+			_, err := ledger.Open(r.path, r.o)
+			wantError(t, err, ledger.ErrRestored)
+		}
+		done, err := lose()
+		must(t, err)
+		if !done.Floor || killed > 0 && len(done.Lost) > 0 {
+			t.Errorf("mended again: %+v", done)
+		}
+	}
+	r.open()
+	for _, s := range r.l.Sessions() {
+		if !s.NoncesOnly {
+			t.Errorf("session %s of %s takes requests without nonce", s.ID, s.Account)
+		}
+		if got := r.try(s, "of before", r.nowMS()-1); got != ledger.NonceForgotten {
+			t.Errorf("a nonce of before: %v", got)
+		}
+	}
+	if n := len(r.l.Sessions()); n != held {
+		t.Errorf("%d sessions live", n)
+	}
+	_, err = r.l.Verify(ctx)
+	must(t, err)
+	must(t, r.l.Close())
+	again, err := lose()
+	must(t, err)
+	if again.Floor || len(again.Lost) > 0 {
+		t.Errorf("a third time: %+v", again)
+	}
+}

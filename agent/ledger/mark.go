@@ -23,6 +23,31 @@ func (v *vault) markText(at chainEnd) []byte {
 	return fmt.Appendf(nil, "%sseal %x\n", body, v.hash("mark", []byte(body)))
 }
 
+// announcement is what the mark says while a ledger is accepted or mended in several commits. No
+// program opens a ledger with such a mark: its number is one that the ledger does not reach. What
+// the mark would have said else stands where other marks have a MAC.
+type announcement struct {
+	taken uint64 // the highest number that a record may have had
+	mends bool   // a mend is under way, after which nothing is left to accept
+}
+
+// encode writes it in the place of a MAC. No record has a MAC with so many zeros.
+func (a announcement) encode() (mac [32]byte) {
+	mac[0] = 1
+	if a.mends {
+		mac[0] = 2
+	}
+	copy(mac[24:], numberKey(a.taken))
+	return mac
+}
+
+// announcement returns what a mark announces, and whether it announces anything.
+func (at chainEnd) announcement() (announcement, bool) {
+	a := announcement{mends: at.mac[0] == 2}
+	a.taken, _ = numberOf(at.mac[24:])
+	return a, a.encode() == at.mac
+}
+
 // writeMark replaces the mark with the chain end as it is committed.
 func (l *Ledger) writeMark() error {
 	if l.unaccepted {
@@ -82,6 +107,13 @@ func (l *Ledger) checkMark() error {
 		return fmt.Errorf("%w: %q is missing", errMarkLost, markPath(l.path))
 	case err != nil:
 		return fmt.Errorf("%w: %q: %v", errMarkRead, markPath(l.path), withoutPath(err))
+	}
+	if a, is := at.announcement(); is {
+		act := "accepted"
+		if a.mends {
+			act = "mended"
+		}
+		return fmt.Errorf("%w: it was being %s, and that was cut off", ErrRestored, act)
 	}
 	if at.number > l.state.last.number {
 		return fmt.Errorf("%w: it ends at record %d, the mark is of %d", ErrRestored, l.state.last.number, at.number)

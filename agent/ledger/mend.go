@@ -80,7 +80,9 @@ func (e *LossError) Is(target error) bool { return target == ErrDamaged }
 //     slot is lost end.
 //
 // All is one commit, with a record that says what was restored and what was lost. Before it, only
-// damaged segment files get another name.
+// damaged segment files get another name. Where more than 2,000 sessions end or change by it, those
+// beyond that do so in commits after it. A mend that was cut off between them leaves a ledger that
+// no program opens; the next Mend goes on with it, as does Accept.
 //
 // A *LossError: something is lost, and Lose did not say to go on. Other errors of the kind
 // ErrDamaged: the file itself reads wrong. Then nothing was changed. A ledger in which all is good
@@ -97,6 +99,9 @@ func Mend(ctx context.Context, path string, o Options, m Mending) (Mended, error
 	// The store is closed before it is opened to be mended: an error of the end is one of the look.
 	x := &examination{ctx: ctx, m: &m, o: &full, lookup: lookup{full.vault(), s}, store: s}
 	x.mark, _ = (&Ledger{vault: x.vault, path: path}).readMark()
+	if a, is := x.mark.announcement(); is {
+		x.mark, x.announced, x.goesOn = chainEnd{number: a.taken}, true, a.mends
+	}
 	err = x.examine()
 	if err == nil && len(x.done.Lost) > 0 {
 		err = x.agree()
@@ -104,7 +109,8 @@ func Mend(ctx context.Context, path string, o Options, m Mending) (Mended, error
 	if err := errors.Join(err, s.close()); err != nil {
 		return Mended{}, err
 	}
-	if len(x.edits) == 0 && len(x.segments) == 0 {
+	x.done.Floor = x.done.Floor || x.goesOn // which sessions the mend before has left out, nobody knows
+	if len(x.edits) == 0 && len(x.segments) == 0 && !x.goesOn {
 		return Mended{}, nil
 	}
 	return x.carryOut(path)
@@ -120,7 +126,7 @@ func (x *examination) agree() error {
 	return &LossError{x.done.Lost}
 }
 
-// carryOut writes what was found, in one commit.
+// carryOut writes what was found.
 func (x *examination) carryOut(path string) (Mended, error) {
 	o := *x.o
 	o.inTurn = true // the mended store is no store for several goroutines
@@ -141,13 +147,23 @@ func (x *examination) carryOut(path string) (Mended, error) {
 	}
 	l.unaccepted = true // until the commit, or for good: what is lost by the mark's word alone is for Accept
 	switch err := l.checkMark(); {
-	case err == nil, x.mark.number > l.state.last.number && x.mark.number <= x.end:
+	case err == nil, x.goesOn,
+		!x.announced && x.mark.number > l.state.last.number && x.mark.number <= x.end:
 		x.accepted = true
 	case !errors.Is(err, ErrRestored):
 		return Mended{}, errors.Join(err, l.store.close())
 	}
+	if len(x.done.Lost) > 0 || x.goesOn {
+		err := l.announce(announcement{taken: max(x.mark.number, x.end), mends: x.accepted})
+		if err != nil {
+			return Mended{}, errors.Join(err, l.store.close())
+		}
+	}
 	l.start()
 	err = l.submitContext(x.ctx, &op{apply: x.apply})
+	for err == nil && !x.doubted.none() {
+		err = l.submitContext(x.ctx, &op{apply: func(b *batch) error { x.portion(b); return nil }})
+	}
 	return x.done, errors.Join(err, l.Close())
 }
 

@@ -422,20 +422,18 @@ func (b *batch) doubtRemnant(id SessionID) {
 	}
 }
 
-// turnRemnants lets no remnant have ended in the future.
-func (b *batch) turnRemnants() {
-	for _, id := range b.allRemnants(func(r *Remnant) bool { return r.Ended.After(b.now) }) {
-		v := b.wholeRemnant(id)
-		if v == nil {
-			continue
-		}
-		if k, ok := b.authKey(v.AuthKey); ok && k.Session == 0 && k.Ended.Equal(v.Ended) {
-			k.Ended = b.now
-			b.put(bucketKeys, b.vault.keyHash(v.AuthKey), k.encode())
-		}
-		v.Ended = b.now
-		b.putRemnant(v)
+// turnRemnant lets a remnant have ended at an instant, ms. There may be none.
+func (b *batch) turnRemnant(id SessionID, now int64) {
+	v := b.wholeRemnant(id)
+	if v == nil {
+		return
 	}
+	if k, ok := b.authKey(v.AuthKey); ok && k.Session == 0 && k.Ended.Equal(v.Ended) {
+		k.Ended = fromMillis(now)
+		b.put(bucketKeys, b.vault.keyHash(v.AuthKey), k.encode())
+	}
+	v.Ended = fromMillis(now)
+	b.putRemnant(v)
 }
 
 // dropRemnantsOf drops the remnants of an app.

@@ -239,8 +239,25 @@ func TestRestoredLedgerBehindRetention(t *testing.T) {
 		time.Sleep(time.Minute + time.Second)
 		must(t, r.l.Close())
 		must(t, os.WriteFile(r.path, copied, 0o600))
-		_, err = ledger.Accept(r.path, r.o, ledger.Acceptance{KeepAll: true})
+		// One that is refused writes nothing.
+		commits := 0
+		counted := r.o.Around(func(op string, do func() error) error {
+			if op == "commit" {
+				commits++
+			}
+			return do()
+		})
+		_, err = ledger.Accept(r.path, counted, ledger.Acceptance{KeepAll: true,
+			Charge: func(ledger.LostCharge) (ledger.Charge, error) { return ledger.Charge{}, errInjected }})
+		wantError(t, err, errInjected)
+		if commits != 0 {
+			t.Errorf("%d commits of an acceptance that was refused", commits)
+		}
+		_, err = ledger.Accept(r.path, counted, ledger.Acceptance{KeepAll: true})
 		must(t, err)
+		if commits == 0 {
+			t.Error("no commit was counted")
+		}
 		r.open()
 		v, err := r.l.Verify(ctx)
 		must(t, err)

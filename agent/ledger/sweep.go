@@ -13,7 +13,9 @@ const sweepMost = 1000
 // sweep ends sessions that have expired, and drops answers, charges, fates and remnants that are of
 // no more use.
 func (b *batch) sweep() error {
-	b.endExpired(b.allSessions())
+	if !b.l.turning.Load() {
+		b.endExpired(b.allSessions())
+	}
 	b.sweepFates()
 	b.sweepRemnants()
 	return b.sweepStored()

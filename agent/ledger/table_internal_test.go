@@ -38,6 +38,7 @@ func TestDefaultsAreThoseOfTheTable(t *testing.T) {
 		{"sessions of all accounts", "100,000", o.Sessions, 100_000},
 		{"sessions that have expired", "2,000", o.expireMost, 2000},
 		{"sessions, and what ended ones left,", "2,000", o.expireMost, 2000},
+		{"sessions, keys of ended ones,", "2,000", o.expireMost, 2000},
 		{"sessions that one commit of `apply` opens", "2,000", o.expireMost, 2000},
 		{"auth_keys of ended sessions", "10,000 at once", o.thinMost, 10_000},
 		{"digests of requests without nonce", "100,000", o.DigestsPerSession, 100_000},

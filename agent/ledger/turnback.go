@@ -1,10 +1,12 @@
 package ledger
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -35,8 +37,8 @@ type TurnedBack struct {
 	Ended []*Session // whose last nonce is of the future: no nonce would be new before that has come
 }
 
-// TurnBack leads the ledger back to a time before its last record, in one commit. ErrNotAhead. What
-// was used up stays so:
+// TurnBack leads the ledger back to a time before its last record. ErrNotAhead. What was used up
+// stays so:
 //
 //   - no nonce up to the right time counts any more, also of requests that were refused meanwhile
 //     because the ledger was ahead of them;
@@ -47,16 +49,113 @@ type TurnedBack struct {
 //
 // The record of it has the right time. It is the only record whose time may lie before that of the
 // one before it: see [Ledger.Turns].
+//
+// All is one commit. If more than 2,000 sessions end or change by it, or keys are spent, so many do
+// so at a time, in commits before that. One that was cut off between them leaves a ledger that is
+// as far ahead as before, and can be given again; sessions that were made in the future may have
+// expired by then.
 func (l *Ledger) TurnBack(ctx context.Context, t TurnBack) (TurnedBack, error) {
+	// What has been led back already has expired, by the time of the ledger.
+	l.turning.Store(true)
+	defer l.turning.Store(false)
 	var done TurnedBack
-	err := l.submitContext(ctx, &op{apply: func(b *batch) error {
-		var err error
-		done, err = b.turnBack(t)
-		return err
-	}})
+	w := turning{TurnBack: t, now: millis(t.Now)}
+	err := l.inPortions(ctx, &w.ended, func(b *batch) (part []*Session, left bool, err error) {
+		if b.last.time <= w.now {
+			return nil, false, ErrNotAhead
+		}
+		work := w.work(b)
+		if part, left = w.portion(b, work); left {
+			return part, true, nil
+		}
+		done, err = w.finish(b, work)
+		return nil, false, err
+	})
 	if err != nil {
 		return TurnedBack{}, err
 	}
+	return done, nil
+}
+
+// turning is a ledger that is being led back. The committing goroutine has it.
+type turning struct {
+	TurnBack
+	now   int64      // the right time, ms
+	from  []byte     // the key of the first auth_key that was not looked at; nil: none was spent
+	ended []*Session // by commits before
+}
+
+// turningWork is what is left to do, by id or key.
+type turningWork struct {
+	keys     []pair // what auth_keys are to be, as it is encoded; more than one commit spends, at most
+	next     []byte // the key behind them
+	sessions []*Session
+	remnants []SessionID
+}
+
+func (w *turning) work(b *batch) turningWork {
+	k := turningWork{
+		sessions: b.sessionsWith(func(s *Session) bool { return w.ends(b, s) || w.turns(s) }),
+		remnants: b.allRemnants(func(r *Remnant) bool { return millis(r.Ended) > w.now }),
+	}
+	k.keys, k.next = b.keysAbove(w.now+nonceSlack.Milliseconds(), w.from, b.o.expireMost+1)
+	return k
+}
+
+// portion does a part of the work, if it is too much for one commit, and reports whether it did.
+// All of it only denies: the ledger is ahead until the last commit.
+func (w *turning) portion(b *batch, k turningWork) (ended []*Session, did bool) {
+	left := b.o.expireMost
+	if len(k.keys)+len(k.sessions)+len(k.remnants) <= left {
+		return nil, false
+	}
+	if len(k.keys) > left {
+		k.keys, k.next = k.keys[:left], k.keys[left].key
+	}
+	b.putKeys(k.keys)
+	w.from = k.next
+	left -= len(k.keys)
+	part := k.sessions[:min(len(k.sessions), left)]
+	ended = w.turnSessions(b, part)
+	left -= len(part)
+	for _, id := range k.remnants[:min(len(k.remnants), left)] {
+		b.turnRemnant(id, w.now)
+	}
+	return ended, true
+}
+
+// finish does what is left, and leads the ledger back with that.
+func (w *turning) finish(b *batch, k turningWork) (TurnedBack, error) {
+	done := TurnedBack{Was: fromMillis(b.last.time)}
+	held, err := b.numberedCharges()
+	if err != nil {
+		b.fail(err)
+		return done, err
+	}
+	charges, err := w.Charges(held)
+	if err != nil {
+		return done, err // nothing was written so far
+	}
+	if w.from != nil { // of sessions that ended in between, too
+		k.keys, _ = b.keysAbove(w.now+nonceSlack.Milliseconds(), nil, math.MaxInt)
+	}
+	b.putKeys(k.keys)
+	done.Ended = append(w.ended, w.turnSessions(b, k.sessions)...)
+	for _, id := range k.remnants {
+		b.turnRemnant(id, w.now)
+	}
+	b.now = fromMillis(w.now)
+	b.recharge(charges)
+	b.turnFates(charges)
+	b.put(bucketMeta, metaFloor, encodeNumber(uint64(w.now)))
+	number := b.record(Record{Type: RecordAdmin, Outcome: outcomeLedBack, Content: w.Audit(done)}, nil)
+	turns := append(append([]uint64{}, b.l.state.turns...), number)
+	b.put(bucketMeta, metaTurns, encodeNumbers(turns))
+	b.after = append(b.after, func(st *state) { st.floor, st.turns = w.now, turns })
+	// What stands beside the records before this one says what was charged, with the old times: it
+	// must not be read again.
+	b.gatherNow = true
+	b.l.generation++
 	return done, nil
 }
 
@@ -68,61 +167,41 @@ func (l *Ledger) Turns() []uint64 {
 	return l.state.turns
 }
 
-func (b *batch) turnBack(t TurnBack) (TurnedBack, error) {
-	now := millis(t.Now)
-	done := TurnedBack{Was: fromMillis(b.last.time)}
-	if b.last.time <= now {
-		return done, ErrNotAhead
-	}
-	held, err := b.numberedCharges()
-	if err != nil {
-		b.fail(err)
-		return done, err
-	}
-	charges, err := t.Charges(held)
-	if err != nil {
-		return done, err // nothing was written so far
-	}
-	b.now = fromMillis(now)
-	done.Ended = b.turnSessions(now)
-	b.spendKeys(now + nonceSlack.Milliseconds())
-	b.turnRemnants()
-	b.recharge(charges)
-	b.turnFates(charges)
-	b.put(bucketMeta, metaFloor, encodeNumber(uint64(now)))
-	number := b.record(Record{Type: RecordAdmin, Outcome: outcomeLedBack, Content: t.Audit(done)}, nil)
-	turns := append(append([]uint64{}, b.l.state.turns...), number)
-	b.put(bucketMeta, metaTurns, encodeNumbers(turns))
-	b.after = append(b.after, func(st *state) { st.floor, st.turns = now, turns })
-	// What stands beside the records before this one says what was charged, with the old times: it
-	// must not be read again.
-	b.gatherNow = true
-	b.l.generation++
-	return done, nil
-}
-
-// turnSessions ends the sessions whose last nonce is of the future, returns them, and takes the
-// times of the others back.
-func (b *batch) turnSessions(now int64) (ended []*Session) {
+// ends reports whether the last nonce of a session is of the future.
+func (w *turning) ends(b *batch, s *Session) bool {
 	// A floor of the future was set when a restored ledger was accepted under the wrong clock.
 	// Which nonces were taken before, nobody knows: no session can show that its own are all old.
-	floored := b.l.state.floor > now+nonceSlack.Milliseconds()
-	for _, s := range b.allSessions() {
-		if floored || s.LastNonce > now+nonceSlack.Milliseconds() {
+	right := w.now + nonceSlack.Milliseconds()
+	return b.l.state.floor > right || s.LastNonce > right
+}
+
+// turns reports whether a session has times of the future.
+func (w *turning) turns(s *Session) bool {
+	return millis(s.Created) > w.now || millis(s.LastUsed) > w.now
+}
+
+// turnSessions ends those of the sessions whose last nonce is of the future, returns them, and
+// takes the times of the others back.
+func (w *turning) turnSessions(b *batch, sessions []*Session) (ended []*Session) {
+	right := fromMillis(w.now)
+	for _, s := range sessions {
+		if w.ends(b, s) {
+			// By the time of the ledger: that of its records goes back once.
 			b.endSession(s, ending{Outcome: "session ended: its last nonce is of the future", Revoked: true})
+			b.turnRemnant(s.ID, w.now)
 			ended = append(ended, s)
 			continue
 		}
-		if !s.Created.After(b.now) && !s.LastUsed.After(b.now) {
+		if !w.turns(s) {
 			continue
 		}
 		fresh := b.update(s, b.last.number, func(s *Session) {
-			if s.Created.After(b.now) {
-				s.Expires = b.now.Add(s.Expires.Sub(s.Created))
-				s.Created = b.now
+			if s.Created.After(right) {
+				s.Expires = right.Add(s.Expires.Sub(s.Created))
+				s.Created = right
 			}
-			if s.LastUsed.After(b.now) {
-				s.LastUsed = b.now
+			if s.LastUsed.After(right) {
+				s.LastUsed = right
 			}
 		})
 		b.putSession(fresh)
@@ -130,23 +209,42 @@ func (b *batch) turnSessions(now int64) (ended []*Session) {
 	return ended
 }
 
-// spendKeys lets the auth_keys of ended sessions make none again, if the last nonce is above this
-// one: every request of such a session would be refused.
-func (b *batch) spendKeys(most int64) {
-	spent := map[string]authKey{}
-	err := b.each(bucketKeys, func(key, plain []byte) error {
-		k, err := decodeAuthKey(plain)
-		if err == nil && k.Session == 0 && k.LastNonce > most {
-			k.Revoked = true
-			spent[string(key)] = k
+// keysAbove returns auth_keys of ended sessions whose last nonce is above one, from a key on, as
+// they make no session again: every request of it would be refused. It stops behind so many, and
+// returns the key from which it would go on.
+func (b *batch) keysAbove(most int64, from []byte, stop int) (spent []pair, next []byte) {
+	next = from
+	for p, err := range scan(b.in, bucketKeys, from) {
+		if err != nil {
+			b.fail(err)
+			break
 		}
-		return err
-	})
-	if err != nil {
-		b.fail(err)
+		plain, err := b.vault.open(bucketKeys, p.key, p.value)
+		if err != nil {
+			b.fail(err)
+			break
+		}
+		k, err := decodeAuthKey(plain)
+		if err != nil {
+			b.fail(damaged(bucketKeys, p.key))
+			break
+		}
+		key := bytes.Clone(p.key)
+		next = keyAfter(key)
+		if k.Session != 0 || k.Revoked || k.LastNonce <= most {
+			continue
+		}
+		k.Revoked = true
+		if spent = append(spent, pair{key, k.encode()}); len(spent) == stop {
+			break
+		}
 	}
-	for key, k := range spent {
-		b.put(bucketKeys, []byte(key), k.encode())
+	return spent, next
+}
+
+func (b *batch) putKeys(keys []pair) {
+	for _, k := range keys {
+		b.put(bucketKeys, k.key, k.value)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pksa/agent/ledger"
@@ -207,4 +208,169 @@ func TestTurnBackTakesFatesAlong(t *testing.T) {
 		}))
 		f.reopen()
 	}
+}
+
+// A ledger with much to take back is led back in several commits. Where the process is killed
+// before one of them, it is as far ahead as before, nothing is free, and the same act again does
+// the rest. The time of its records goes back once.
+func TestTurnBackInPortions(t *testing.T) {
+	const most = 3
+	for _, held := range []int{most - 1, most, most + 1, 2*most + 1} {
+		for _, kind := range []string{"nonces", "times", "remnants", "keys"} {
+			commits := (held + most - 1) / most
+			for killed := range commits + 1 { // before the last: none is
+				t.Run(fmt.Sprint(kind, " ", held, " killed ", killed), func(t *testing.T) {
+					turnBackInPortions(t, kind, held, commits, killed)
+				})
+			}
+		}
+	}
+}
+
+func turnBackInPortions(t *testing.T, kind string, held, commits, killed int) {
+	const far = 400 * 24 * time.Hour
+	r := newRigWith(t, options("test").WithExpireMost(3))
+	r.slot("mybot")
+	session := func(n int, life time.Duration) *ledger.Session {
+		s := r.newSession(fmt.Sprint("acc", n), "mybot", fmt.Sprint("k", n))
+		s.Expires = r.clock.now().Add(life)
+		made, err := r.l.AddSession(ctx, s, nil)
+		must(t, err)
+		return made
+	}
+	var all []*ledger.Session
+	if kind != "times" {
+		for n := range held {
+			all = append(all, session(n, far+time.Hour))
+		}
+	}
+	r.clock.add(far)
+	r.reopen()
+	for n := range held {
+		switch kind {
+		case "times":
+			all = append(all, session(n, 24*time.Hour))
+		case "nonces", "keys":
+			if got := r.try(all[n], "x", r.nowMS()); got != ledger.Fresh {
+				t.Fatal(got)
+			}
+		case "remnants":
+			r.end(all[n])
+		}
+	}
+	if kind == "keys" {
+		r.clock.add(2 * time.Hour) // they end, and leave nothing but their keys
+		for _, s := range all {
+			must(t, r.l.EndExpired(ctx, s.Account))
+			_, err := r.l.ForgetRemnant(ctx, s.ID, nil)
+			must(t, err)
+		}
+	}
+	_, err := r.l.Append(ctx, ledger.Entry{Type: ledger.RecordEvent, Outcome: "of the future"})
+	must(t, err)
+	r.clock.add(-far + 10*time.Minute)
+	r.reopen()
+	n, fail := 0, killed < commits
+	r.aroundCommits(func(commit func() error) error {
+		if n++; fail && n == killed+1 {
+			return errInjected
+		}
+		return commit()
+	})
+	turn := func() (ledger.TurnedBack, error) {
+		return r.l.TurnBack(ctx, ledger.TurnBack{Now: r.clock.now(),
+			Charges: func(held []ledger.Charge) ([]ledger.Charge, error) { return held, nil },
+			Audit:   func(ledger.TurnedBack) []byte { return nil }})
+	}
+	done, err := turn()
+	if fail {
+		wantError(t, err, ledger.ErrCommit)
+		fail = false
+		r.reopen()
+		if r.l.Now().Sub(r.clock.now()) < 24*time.Hour || len(r.l.Turns()) != 0 {
+			t.Errorf("the ledger is at %s, led back at %v", r.l.Now(), r.l.Turns())
+		}
+		_, err = turn()
+		must(t, err)
+	} else {
+		must(t, err)
+		if n != commits || kind == "nonces" && len(done.Ended) != held {
+			t.Errorf("%d commits, want %d; %d sessions ended", n, commits, len(done.Ended))
+		}
+	}
+	for range 2 { // and after another start
+		turnedBackWhole(t, r, kind, all)
+		r.reopen()
+	}
+	_, err = turn()
+	wantError(t, err, ledger.ErrNotAhead)
+}
+
+// turnedBackWhole looks that nothing is of the future, nothing is free, and no time goes back but
+// that of the one record.
+func turnedBackWhole(t *testing.T, r *rig, kind string, all []*ledger.Session) {
+	t.Helper()
+	now := r.clock.now()
+	if r.l.Now().After(now) || len(r.l.Turns()) != 1 {
+		t.Fatalf("the ledger is at %s, led back at %v", r.l.Now(), r.l.Turns())
+	}
+	live := r.l.Sessions()
+	if kind == "times" && len(live) != len(all) || kind != "times" && len(live) != 0 {
+		t.Errorf("%d sessions live", len(live))
+	}
+	for _, s := range live {
+		if s.Created.After(now) || s.LastUsed.After(now) || s.Expires.After(now.Add(24*time.Hour)) {
+			t.Errorf("a session of the future: %+v", s)
+		}
+	}
+	for _, v := range r.l.Remnants() {
+		if v.Ended.After(now) {
+			t.Errorf("a session has ended at %s", v.Ended)
+		}
+	}
+	for n := range all {
+		again := r.newSession(fmt.Sprint("acc", n), "mybot", fmt.Sprint("k", n))
+		if _, err := r.l.AddSession(ctx, again, nil); err == nil {
+			t.Errorf("the auth_key of session %d makes one again", n)
+		}
+	}
+	last := time.Time{}
+	for rec, err := range r.l.Audit(1) {
+		must(t, err)
+		if rec.Time.Before(last) && rec.Number != r.l.Turns()[0] {
+			t.Errorf("record %d is of %s, the one before of %s", rec.Number, rec.Time, last)
+		}
+		last = rec.Time
+	}
+	_, err := r.l.Verify(ctx)
+	must(t, err)
+}
+
+// A sweep while a ledger is led back ends no session that was led back already: by the time of the
+// ledger it has expired until the last commit.
+func TestSweepWhileTurningBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const far = 400 * 24 * time.Hour
+		r := newRigWith(t, options("test").WithExpireMost(3))
+		r.slot("mybot")
+		r.clock.add(far)
+		r.reopen()
+		for n := range 10 {
+			r.session(fmt.Sprint("acc", n), "mybot", fmt.Sprint("k", n))
+		}
+		r.clock.add(-far + 10*time.Minute)
+		r.reopen()
+		r.aroundCommits(func(commit func() error) error {
+			time.Sleep(time.Minute + time.Second) // the next one may be a sweep
+			return commit()
+		})
+		_, err := r.l.TurnBack(ctx, ledger.TurnBack{Now: r.clock.now(),
+			Charges: func(held []ledger.Charge) ([]ledger.Charge, error) { return held, nil },
+			Audit:   func(ledger.TurnedBack) []byte { return nil }})
+		must(t, err)
+		if n := len(r.l.Sessions()); n != 10 {
+			t.Errorf("%d sessions are left", n)
+		}
+		must(t, r.l.Close())
+	})
 }

@@ -67,8 +67,7 @@ func lossesOf(list []ledger.Loss) []loss {
 }
 
 func (c *command) mendLedger(ctx context.Context, path string, o ledger.Options, lose bool) error {
-	// One commit does it all, see ledger.Mend. Killed before it, at most damaged files of the trail
-	// have another name, and mending again goes on from there.
+	// Killed at any place, mending again goes on from there: see ledger.Mend.
 	tell, clear := c.mendProgress()
 	done, err := ledger.Mend(ctx, path, o, ledger.Mending{
 		Lose: func(lost []ledger.Loss) (bool, error) {
@@ -132,7 +131,7 @@ func mendRecord(done ledger.Mended) []byte {
 }
 
 func printMended(w io.Writer, done ledger.Mended) {
-	if len(done.Restored)+len(done.Lost) == 0 {
+	if len(done.Restored)+len(done.Lost) == 0 && !done.Floor {
 		fmt.Fprintln(w, "All values of the ledger are good; there is nothing to mend, and nothing was changed.")
 		return
 	}

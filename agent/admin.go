@@ -61,6 +61,7 @@ type AppInfo struct {
 	// SameSecretAs is the app that has the same secret and keeps it. The secret of this one is
 	// disabled until `app rotate`: a secret names one app.
 	SameSecretAs string        `json:"same_secret_as,omitempty"`
+	Paused       time.Time     `json:"paused,omitzero"`   // since when each request of it is told to come again later
 	Answers      string        `json:"answers,omitempty"` // form of refusals: AnswersNack or AnswersDocumented
 	Secret       ledger.Secret `json:"secret,omitempty"`
 	Ended        int           `json:"sessions_ended,omitempty"` // by `app rotate --end-sessions`, just now
@@ -133,7 +134,7 @@ func checkAnswers(form string) (documented bool, err error) {
 
 func appInfo(s ledger.Slot) AppInfo {
 	info := AppInfo{Name: s.Name, Created: s.Created, Rotated: s.Rotated, NoncesOnly: s.NoncesOnly,
-		SameSecretAs: s.SameSecretAs, Answers: AnswersNack}
+		SameSecretAs: s.SameSecretAs, Answers: AnswersNack, Paused: s.Paused}
 	if s.Documented {
 		info.Answers = AnswersDocumented
 	}

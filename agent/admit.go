@@ -195,6 +195,9 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 			reason: "the request expired while it waited for its turn or for a node"}
 	case a.paused.Load():
 		j.refusal = &refusal{code: audit.CodePaused, reason: "the operator paused the wallet (`pksa pause`)"}
+	case a.appPaused(p.run.app) != "":
+		j.refusal = &refusal{code: audit.CodePaused,
+			reason: fmt.Sprintf("the operator paused this app (`pksa pause %s`)", p.run.app)}
 	default:
 		if account := a.guard.Stopped(p.accounts); account != "" {
 			j.refusal = &refusal{code: audit.CodeGuard, reason: guardReason(account)}

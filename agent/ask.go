@@ -379,7 +379,12 @@ func (a *Agent) newApprovals() *approve.Desk {
 			if err != nil {
 				return approve.Waiting{}, err
 			}
-			return approve.Waiting{Digest: w.digest, Until: w.info.Until}, a.mayAnswer(true)
+			return approve.Waiting{Digest: w.digest, Until: w.info.Until}, a.mayAllow(w)
+		},
+		Paused: func(app string) error { return a.pausedNow(app) },
+		Resume: func(ctx context.Context, app string, yes *approve.Proof) error {
+			_, err := a.serveAgain(ctx, app, yes)
+			return err
 		},
 		Copied: func(name string) {
 			a.desk.Tell(notify.Event{Kind: notify.Copied,
@@ -393,10 +398,10 @@ func (a *Agent) newApprovals() *approve.Desk {
 	})
 }
 
-// mayAnswer returns why an answer would come to nothing. A yes is not used up for it.
-func (a *Agent) mayAnswer(yes bool) error {
-	if yes && a.paused.Load() {
-		return errors.New(a.pauseProblem())
+// mayAllow returns why a yes to a request would come to nothing. It is not used up for it.
+func (a *Agent) mayAllow(w *asked) error {
+	if problem := cmp.Or(a.pauseProblem(), a.appPaused(w.info.App)); problem != "" {
+		return errors.New(problem)
 	}
 	return nil
 }

@@ -2,11 +2,15 @@ package agent_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"testing"
 
 	"pksa/agent"
+	"pksa/agent/approve"
+	"pksa/agent/passkey"
+	"pksa/agent/passkey/passkeytest"
 )
 
 // narrow says of each method of the control socket whether a console may call it, too. What is new
@@ -37,7 +41,8 @@ var narrow = map[string]bool{
 
 // onlyConsole are the methods that the console's socket alone has.
 var onlyConsole = []string{agent.MethodAbout, agent.MethodDecisionBegin, agent.MethodDeny, agent.MethodDecisionFinish,
-	agent.MethodEnrolBegin, agent.MethodEnrolFinish, agent.MethodLoginBegin, agent.MethodLoginFinish}
+	agent.MethodEnrolBegin, agent.MethodEnrolFinish, agent.MethodLoginBegin, agent.MethodLoginFinish,
+	agent.MethodResumeBegin, agent.MethodResumeFinish}
 
 func TestNarrowSocketHasWhatIsListed(t *testing.T) {
 	within(t, worldOptions{}, func(t *testing.T, w *world) {
@@ -111,6 +116,84 @@ func TestConsolePauses(t *testing.T) {
 		}
 		if _, has := w.agent.ConsoleMethods()[agent.MethodResume]; has {
 			t.Error("a console can resume")
+		}
+	})
+}
+
+// A console pauses one app, whose requests are then told to come again later while those of others
+// are served, and it is an approver's signature that ends that.
+func TestConsolePausesAnApp(t *testing.T) {
+	const policy = `
+version: 1
+allow:
+  - {name: votes, request: sign, apps: any, operations: [vote]}
+`
+	approving(t, policy, func(t *testing.T, w *world, script *scriptedClient) {
+		anna, eve := w.enrol("anna"), passkeytest.New("eve", passkey.Site{Origin: "https://wallet.example",
+			RPID: "wallet.example"})
+		n := 0
+		said := func() string {
+			n++
+			return answerKind(script.ask(request("sign_req", uuid(n), authKey,
+				votePayload(fmt.Sprint("p", n), nowNonce()+int64(n)))))
+		}
+		if got := said(); got != "ack" {
+			t.Fatalf("at first: %s", got)
+		}
+		if _, err := w.byConsole(agent.MethodPause, agent.PauseParams{App: "nobody"}); err == nil {
+			t.Error("an app that is not there is paused")
+		}
+		for i := range 3 {
+			got, err := w.byConsole(agent.MethodPause, agent.PauseParams{App: "app"})
+			if p, ok := got.(agent.Paused); err != nil || !ok || !p.Paused || p.App != "app" || p.Since.IsZero() ||
+				p.Already != (i > 0) {
+				t.Errorf("%d: %+v, %v", i, got, err)
+			}
+		}
+		if recorded := w.events("pause"); len(recorded) != 1 {
+			t.Errorf("%d records", len(recorded))
+		}
+		if list := w.agent.Status().PausedApps; len(list) != 1 || list[0].App != "app" || list[0].Since.IsZero() {
+			t.Errorf("status: %+v", list)
+		}
+		if got := said(); got != "nack" {
+			t.Errorf("while it is paused: %s", got)
+		}
+		resume := func(by *passkeytest.Authenticator, asked, ended string) error {
+			got, err := w.byConsole(agent.MethodResumeBegin, approve.Pause{App: asked})
+			if err != nil {
+				return err
+			}
+			challenge := got.(approve.SignAsk).Challenge
+			s := by.Sign(challenge)
+			_, err = w.byConsole(agent.MethodResumeFinish, approve.Resumption{Pause: approve.Pause{App: ended},
+				Assertion: approve.Assertion{Challenge: challenge, Credential: s.CredentialID, ClientData: s.ClientData,
+					AuthenticatorData: s.AuthenticatorData, Signature: s.Signature}})
+			return err
+		}
+		if resume(eve, "app", "app") == nil || resume(anna, "app", "") == nil || resume(anna, "", "") == nil ||
+			resume(anna, "other", "other") == nil {
+			t.Error("resumed by nobody, or of another pause")
+		}
+		if got := said(); got != "nack" {
+			t.Errorf("still paused: %s", got)
+		}
+		w.must(resume(anna, "app", "app"))
+		if got := said(); got != "ack" {
+			t.Errorf("after it: %s", got)
+		}
+		verified := verifyTrail(w)
+		if verified.Approvals != 1 || len(verified.Problems) > 0 {
+			t.Errorf("%d approvals, problems %q", verified.Approvals, verified.Problems)
+		}
+		_, err := w.byConsole(agent.MethodPause, agent.PauseParams{})
+		w.must(err)
+		if resume(anna, "app", "app") == nil {
+			t.Error("an app is resumed that is not paused")
+		}
+		w.must(resume(anna, "", ""))
+		if got := said(); got != "ack" {
+			t.Errorf("after both: %s", got)
 		}
 	})
 }

@@ -81,6 +81,8 @@ const (
 	MethodLoginFinish    = "login.finish"
 	MethodDecisionBegin  = "decision.begin"
 	MethodDecisionFinish = "decision.finish"
+	MethodResumeBegin    = "resume.begin"
+	MethodResumeFinish   = "resume.finish"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -150,6 +152,11 @@ type DecideParams struct {
 // DenyParams names a request that waits, which is denied.
 type DenyParams struct {
 	Number uint64 `json:"number"`
+}
+
+// PauseParams names an app; the whole wallet, if it is empty. An agent of before App refuses it.
+type PauseParams struct {
+	App string `json:"app,omitempty"`
 }
 
 // AccountParams names an account.
@@ -339,14 +346,21 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 		MethodLoginFinish:    method(a.approvals.LoginFinish),
 		MethodDecisionBegin:  method(a.approvals.DecisionBegin),
 		MethodDecisionFinish: method(a.approvals.DecisionFinish),
+		MethodResumeBegin:    method(a.approvals.ResumeBegin),
+		MethodResumeFinish:   method(a.approvals.ResumeFinish),
 	}
 	for _, name := range forConsole {
 		methods[name] = all[name]
 	}
 	// Each pause is recorded, and a console shall not fill the trail.
-	methods[MethodPause] = method(func(ctx context.Context, p none) (Paused, error) {
-		if since, paused := a.ledger.Paused(); paused && a.paused.Load() {
-			return Paused{Paused: true, Since: since, Already: true}, nil
+	methods[MethodPause] = method(func(ctx context.Context, p PauseParams) (Paused, error) {
+		since, paused := a.ledger.PausedApp(p.App)
+		if p.App == "" {
+			since, paused = a.ledger.Paused()
+			paused = paused && a.paused.Load()
+		}
+		if paused {
+			return Paused{Paused: true, App: p.App, Since: since, Already: true}, nil
 		}
 		return a.beginPause(ctx, p)
 	})
@@ -413,8 +427,14 @@ func pageOf[T any](all []T, q SessionsParams, entry func(*T) (ledger.SessionID, 
 
 // answerAsked hands in what a person says to a request that waits.
 func (a *Agent) answerAsked(_ context.Context, p DecideParams) (none, error) {
-	if err := a.mayAnswer(p.Yes); err != nil {
-		return none{}, err
+	if p.Yes {
+		w, err := a.asks.find(p.Number)
+		if err == nil {
+			err = a.mayAllow(w)
+		}
+		if err != nil {
+			return none{}, err
+		}
 	}
 	return none{}, a.asks.answer(p.Number, personsAnswer{yes: p.Yes})
 }

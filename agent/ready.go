@@ -8,12 +8,15 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/approve"
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/agent/notify"
 	"pksa/agent/probe"
 	"pksa/agent/status"
 	"pksa/protocol/hive"
+	"pksa/protocol/plain"
 )
 
 // Ready returns the reasons of the wallet's own for which no transaction is signed now, whoever
@@ -249,9 +252,10 @@ func (a *Agent) tellBacklog(told *toldOf, err error) {
 	told.backlog = err != nil
 }
 
-// Paused is whether the operator paused the wallet.
+// Paused is whether the operator paused the wallet, or an app.
 type Paused struct {
 	Paused  bool      `json:"paused"`
+	App     string    `json:"app,omitempty"` // empty: the wallet
 	Since   time.Time `json:"since,omitzero"`
 	Already bool      `json:"already,omitempty"` // it was so before
 }
@@ -268,49 +272,104 @@ func (a *Agent) pauseProblem() string {
 	return said + ": each request is told to come again later, until `pksa resume`"
 }
 
-// Pause has each request told to come again later, until Resume, also over restarts. It returns
-// when that is on disk.
-func (m Admin) Pause(ctx context.Context) (Paused, error) {
-	_, already := m.Ledger.Paused()
-	if err := m.Ledger.Pause(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "pause"}); err != nil {
-		return Paused{}, fmt.Errorf("recording the pause: %w", err)
+// appPaused returns that an app is paused, and what ends it; empty if it is not.
+func (a *Agent) appPaused(app string) string {
+	since, paused := a.ledger.PausedApp(app)
+	if !paused {
+		return ""
 	}
-	since, paused := m.Ledger.Paused()
-	return Paused{Paused: paused, Since: since, Already: already}, nil
+	return fmt.Sprintf("app %s is paused by its operator since %s: each request of it is told to come again later, "+
+		"until `pksa resume %s`", app, since.UTC().Format(time.RFC3339), app)
+}
+
+// pausedNow returns an error if an app is not paused, or the wallet, if the name is empty.
+func (a *Agent) pausedNow(app string) error {
+	switch _, paused := a.ledger.PausedApp(app); {
+	case app == "" && !a.paused.Load():
+		return errors.New("the wallet is not paused")
+	case app != "" && !paused:
+		return fmt.Errorf("app %s is not paused", plain.Quote(app, 32))
+	}
+	return nil
+}
+
+// Pause has each request told to come again later, or those of one app, until Resume, also over
+// restarts. It returns when that is on disk. An empty name is the whole wallet.
+func (m Admin) Pause(ctx context.Context, app string) (Paused, error) {
+	_, already := m.paused(app)
+	if err := m.Ledger.Pause(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "pause", App: app}); err != nil {
+		return Paused{}, fmt.Errorf("recording the pause: %w", m.explain(app, err))
+	}
+	since, paused := m.paused(app)
+	return Paused{Paused: paused, App: app, Since: since, Already: already}, nil
 }
 
 // Resume ends what Pause began.
-func (m Admin) Resume(ctx context.Context) (Paused, error) {
-	_, was := m.Ledger.Paused()
-	if err := m.Ledger.Resume(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "resume"}); err != nil {
-		return Paused{}, fmt.Errorf("recording the end of the pause: %w", err)
+func (m Admin) Resume(ctx context.Context, app string) (Paused, error) {
+	return m.resume(ctx, app, nil)
+}
+
+// resume ends a pause. yes is of who said so with a passkey; nil: nobody did.
+func (m Admin) resume(ctx context.Context, app string, yes *approve.Proof) (Paused, error) {
+	_, was := m.paused(app)
+	e := ledger.Entry{Type: ledger.RecordAdmin, Outcome: audit.OutcomeResume, App: app}
+	if yes != nil {
+		e.Content = encodeRecord(struct {
+			Approval *approve.Proof `json:"approval"`
+		}{yes})
 	}
-	return Paused{Already: !was}, nil
+	if err := m.Ledger.Resume(ctx, e); err != nil {
+		return Paused{}, fmt.Errorf("recording the end of the pause: %w", m.explain(app, err))
+	}
+	return Paused{App: app, Already: !was}, nil
+}
+
+func (m Admin) paused(app string) (time.Time, bool) {
+	if app == "" {
+		return m.Ledger.Paused()
+	}
+	return m.Ledger.PausedApp(app)
 }
 
 // beginPause does what [Admin.Pause] does for a wallet that runs: nothing is granted from the
-// moment of the call, whether the disk takes the note at once or not.
-func (a *Agent) beginPause(ctx context.Context, _ none) (Paused, error) {
+// moment of the call, whether the disk takes the note at once or not. An app alone is paused when
+// its note is on disk.
+func (a *Agent) beginPause(ctx context.Context, p PauseParams) (Paused, error) {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
+	if p.App != "" {
+		paused, err := a.admin().Pause(ctx, p.App)
+		if err == nil {
+			a.log.Warn(a.appPaused(p.App))
+		}
+		return paused, err
+	}
 	a.paused.Store(true)
-	p, err := a.admin().Pause(ctx)
+	paused, err := a.admin().Pause(ctx, "")
 	if err != nil {
 		_, was := a.ledger.Paused()
 		a.paused.Store(was)
-		return p, err
+		return paused, err
 	}
 	a.log.Warn(a.pauseProblem())
-	return p, nil
+	return paused, nil
 }
 
 // endPause lets requests be served again, once that is on disk.
-func (a *Agent) endPause(ctx context.Context, _ none) (Paused, error) {
+func (a *Agent) endPause(ctx context.Context, p PauseParams) (Paused, error) {
+	return a.serveAgain(ctx, p.App, nil)
+}
+
+func (a *Agent) serveAgain(ctx context.Context, app string, yes *approve.Proof) (Paused, error) {
 	a.reloads.Lock()
 	defer a.reloads.Unlock()
-	p, err := a.admin().Resume(ctx)
+	p, err := a.admin().resume(ctx, app, yes)
 	if err != nil {
 		return p, err
+	}
+	if app != "" {
+		a.log.Info("resumed", "app", app)
+		return p, nil
 	}
 	a.paused.Store(false)
 	a.log.Info("resumed")

@@ -44,8 +44,11 @@ type Status struct {
 	Apps     int               `json:"apps"`
 	// Disabled are apps whose secret is another one's, too: it opens the other one only.
 	Disabled []DisabledApp `json:"apps_disabled,omitempty"`
-	Sessions int           `json:"sessions"`
-	Pending  int           `json:"pending"` // requests that wait for a person
+	// PausedApps are apps that the operator paused: each request of theirs is told to come again
+	// later.
+	PausedApps []PausedApp `json:"apps_paused,omitempty"`
+	Sessions   int         `json:"sessions"`
+	Pending    int         `json:"pending"` // requests that wait for a person
 	// why the audit trail cannot be moved out of the ledger
 	Backlog    string `json:"audit_backlog,omitempty"`
 	AuditBytes int64  `json:"audit_bytes,omitempty"` // of the full segments of the audit trail
@@ -71,6 +74,12 @@ type Status struct {
 	Notifiers []notify.Status `json:"notifiers,omitempty"`
 	// Twin is another copy of this wallet that was met, nil if none was.
 	Twin *TwinStatus `json:"twin,omitempty"`
+}
+
+// PausedApp is an app that the operator paused, and since when.
+type PausedApp struct {
+	App   string    `json:"app"`
+	Since time.Time `json:"since"`
 }
 
 // DisabledApp is an app whose secret opens nothing, because the app before it has the same one.
@@ -200,7 +209,8 @@ func (a *Agent) Status() Status {
 		NotReady: texts(hindrances), Hindrances: hindrances, StillServed: stillServed(hindrances),
 		Chain: a.chainStatus(time.Now()), Policy: a.policyStatus(), Nodes: a.node.Status(),
 		Settings: a.settingsStatus(),
-		Apps:     len(a.ledger.Slots()), Disabled: a.disabledApps(), Sessions: len(a.ledger.Sessions()),
+		Apps:     len(a.ledger.Slots()), Disabled: a.disabledApps(), PausedApps: a.pausedApps(),
+		Sessions:   len(a.ledger.Sessions()),
 		Pending:    a.asks.count(),
 		Quarantine: a.quarantines(),
 		Hardening:  append([]harden.Measure{}, a.hardening...), // a list in JSON, too
@@ -259,6 +269,16 @@ func (a *Agent) Status() Status {
 		s.Accounts = append(s.Accounts, account)
 	}
 	return s
+}
+
+// pausedApps returns the apps that are paused, by name.
+func (a *Agent) pausedApps() (paused []PausedApp) {
+	for _, slot := range a.ledger.Slots() {
+		if !slot.Paused.IsZero() {
+			paused = append(paused, PausedApp{slot.Name, slot.Paused})
+		}
+	}
+	return paused
 }
 
 // disabledApps returns the apps that share a secret with an app before them.

@@ -58,7 +58,9 @@ func TestDecision(t *testing.T) {
 	for name, change := range map[string]func(*approve.Proof){
 		"number": func(p *approve.Proof) { p.Number++ }, "wallet": func(p *approve.Proof) { p.Wallet += "x" },
 		"digest": func(p *approve.Proof) { p.What[0]++ }, "fresh": func(p *approve.Proof) { p.Value[0]++ },
-		"no": func(p *approve.Proof) { p.Yes = false }, "login": func(p *approve.Proof) { p.Purpose = approve.Login },
+		"no":      func(p *approve.Proof) { p.Yes = false },
+		"resume":  func(p *approve.Proof) { p.Purpose = approve.Resume },
+		"login":   func(p *approve.Proof) { p.Purpose = approve.Login },
 		"origin":  func(p *approve.Proof) { p.Origin = "https://other.example" },
 		"key":     func(p *approve.Proof) { p.Key = passkeytest.New("eve", wallet).COSE },
 		"synced":  func(p *approve.Proof) { p.Synced = true },
@@ -166,6 +168,49 @@ func TestRefusedDecisions(t *testing.T) {
 
 	w.must(w.decide(7, signed(anna, w.ask(7).Challenge)))
 	w.wants(w.decide(7, signed(anna, w.ask(7).Challenge)), "its answer already")
+}
+
+// The end of a pause takes a yes to the end of this pause, once.
+func TestResume(t *testing.T) {
+	w := newWorld(t)
+	w.paused = map[string]bool{"": true, "bot": true, "other": true}
+	anna, eve := w.enrol("anna"), passkeytest.New("eve", wallet)
+	begin := func(app string) []byte {
+		t.Helper()
+		asked, err := w.desk.ResumeBegin(t.Context(), approve.Pause{App: app})
+		w.must(err)
+		return asked.Challenge
+	}
+	finish := func(app string, s approve.Assertion) error {
+		_, err := w.desk.ResumeFinish(t.Context(), approve.Resumption{Pause: approve.Pause{App: app}, Assertion: s})
+		return err
+	}
+	_, err := w.desk.ResumeBegin(t.Context(), approve.Pause{App: "nobody"})
+	w.wants(err, "not paused")
+	w.wants(finish("other", signed(anna, begin("bot"))), "another pause")
+	w.wants(finish("", signed(anna, begin("bot"))), "another pause")
+	w.wants(finish("bot", signed(eve, begin("bot"))), "nobody's")
+	w.wants(finish("bot", signed(anna, w.ask(7).Challenge)), "answered already")
+	w.wants(w.decide(7, signed(anna, begin("bot"))), "answered already")
+	long := signed(anna, begin("bot"))
+	long.ClientData = append(long.ClientData, []byte(strings.Repeat(" ", 2<<10))...)
+	w.wants(finish("bot", long), "trail keeps")
+	if len(w.resumed) > 0 || w.outcomes()["approval refused"] != 6 {
+		t.Errorf("%d pauses ended, %d refusals", len(w.resumed), w.outcomes()["approval refused"])
+	}
+	once := signed(anna, begin("bot"))
+	w.must(finish("bot", once))
+	w.wants(finish("bot", once), "answered already")
+	if len(w.resumed) != 1 || w.resumed[0].Name != "bot" || w.resumed[0].Check() != nil {
+		t.Errorf("%+v", w.resumed)
+	}
+	// One pause takes no room from another, nor do logins.
+	for range 16 {
+		begin("other")
+	}
+	_, err = w.desk.ResumeBegin(t.Context(), approve.Pause{App: "other"})
+	w.wants(err, "wait two minutes")
+	w.must(finish("", signed(anna, begin(""))))
 }
 
 func signedAsk(w *world, waiting approve.Waiting) approve.SignAsk {

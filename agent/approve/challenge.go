@@ -28,13 +28,14 @@ const (
 	Enrol  Purpose = "enrol"  // a new passkey
 	Login  Purpose = "login"  // to see the pages
 	Decide Purpose = "decide" // a yes to a request
+	Resume Purpose = "resume" // a yes to serving again, an app or all of them
 )
 
 // Question is what a challenge asks.
 type Question struct {
 	Purpose Purpose  `json:"purpose"`
 	Wallet  string   `json:"wallet"`           // its id
-	Name    string   `json:"name,omitempty"`   // of who is enrolled
+	Name    string   `json:"name,omitempty"`   // of who is enrolled, or of the app that is served again
 	Number  uint64   `json:"number,omitempty"` // of the request
 	Digest  [32]byte `json:"-"`                // of what would be signed
 	Yes     bool     `json:"yes,omitempty"`

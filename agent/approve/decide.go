@@ -34,6 +34,14 @@ type Assertion struct {
 	Signature         Bytes `json:"signature"`
 }
 
+// kept returns an error if the audit trail does not keep so much.
+func (a Assertion) kept() error {
+	if size := len(a.ClientData) + len(a.AuthenticatorData); size > mostKept {
+		return fmt.Errorf("the answer of the browser has %d bytes, and the trail keeps %d", size, mostKept)
+	}
+	return nil
+}
+
 func (a Assertion) parts() passkey.Assertion {
 	return passkey.Assertion{CredentialID: a.Credential, ClientData: a.ClientData,
 		AuthenticatorData: a.AuthenticatorData, Signature: a.Signature}
@@ -55,6 +63,17 @@ type Ask struct {
 type Decision struct {
 	Number uint64 `json:"number"`
 	Yes    bool   `json:"yes"`
+	Assertion
+}
+
+// Pause names an app that is paused; the wallet, if it is empty.
+type Pause struct {
+	App string `json:"app,omitempty"`
+}
+
+// Resumption is a yes to the end of a pause, with its signature.
+type Resumption struct {
+	Pause
 	Assertion
 }
 
@@ -151,9 +170,8 @@ func (d *Desk) DecisionFinish(ctx context.Context, p Decision) (Answered, error)
 	if w.Digest != q.Digest {
 		return Answered{}, d.refused(ctx, Decide, p.Number, "", errors.New("another request waits under this number"))
 	}
-	if size := len(p.ClientData) + len(p.AuthenticatorData); size > mostKept {
-		return Answered{}, d.refused(ctx, Decide, p.Number, "", fmt.Errorf("the answer of the browser has %d bytes, "+
-			"and the trail keeps %d", size, mostKept))
+	if err := p.kept(); err != nil {
+		return Answered{}, d.refused(ctx, Decide, p.Number, "", err)
 	}
 	by, site, err := d.verify(ctx, q, p.Assertion)
 	if err != nil {
@@ -161,6 +179,38 @@ func (d *Desk) DecisionFinish(ctx context.Context, p Decision) (Answered, error)
 	}
 	if err := d.o.Answer(q.Number, newProof(by, site, q, p.parts())); err != nil {
 		return Answered{}, d.refused(ctx, Decide, p.Number, by.Name, err)
+	}
+	return Answered{true}, nil
+}
+
+// ResumeBegin begins a yes to the end of a pause.
+func (d *Desk) ResumeBegin(ctx context.Context, p Pause) (SignAsk, error) {
+	if err := d.o.Paused(p.App); err != nil {
+		return SignAsk{}, err
+	}
+	return d.ask(ctx, Question{Purpose: Resume, Name: p.App, Yes: true}, time.Now().Add(patience))
+}
+
+// ResumeFinish checks a yes and ends the pause.
+func (d *Desk) ResumeFinish(ctx context.Context, p Resumption) (Answered, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	q, ok := d.open.take(p.Challenge, Resume, time.Now())
+	if !ok {
+		return Answered{}, d.refused(ctx, Resume, 0, "", errUsed)
+	}
+	if q.Name != p.App {
+		return Answered{}, d.refused(ctx, Resume, 0, "", errors.New("the signature is for another pause"))
+	}
+	if err := p.kept(); err != nil {
+		return Answered{}, d.refused(ctx, Resume, 0, "", err)
+	}
+	by, site, err := d.verify(ctx, q, p.Assertion)
+	if err == nil {
+		err = d.o.Resume(ctx, q.Name, newProof(by, site, q, p.parts()))
+	}
+	if err != nil {
+		return Answered{}, d.refused(ctx, Resume, 0, by.Name, err)
 	}
 	return Answered{true}, nil
 }

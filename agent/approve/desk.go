@@ -27,6 +27,10 @@ type Options struct {
 	Find func(number uint64) (Waiting, error)
 	// Answer hands a yes to it. It is called once for each proof.
 	Answer func(number uint64, yes *Proof) error
+	// Paused returns an error if an app is not paused, or the wallet, if the name is empty.
+	Paused func(app string) error
+	// Resume ends such a pause, and records the yes. It is called once for each proof.
+	Resume func(ctx context.Context, app string, yes *Proof) error
 	// Copied tells people that an approver's authenticator may have been copied.
 	Copied func(name string)
 	Log    *slog.Logger

@@ -32,11 +32,12 @@ func newProof(by Approver, site passkey.Site, q Question, a passkey.Assertion) *
 }
 
 // Check checks the signature again. It says that the owner of this passkey said yes to a request of
-// this number and digest; who that owner is, the record of the enrolment says by the same passkey.
+// this number and digest, or, by its purpose, to the end of the pause of this name; who that owner
+// is, the record of the enrolment says by the same passkey.
 func (p *Proof) Check() error {
 	q := p.Question
-	if len(p.What) != 32 || len(p.Value) != 32 || q.Purpose != Decide || !q.Yes {
-		return errors.New("it is no yes to a request")
+	if len(p.What) != 32 || len(p.Value) != 32 || q.Purpose != Decide && q.Purpose != Resume || !q.Yes {
+		return errors.New("it is no yes to a request, nor to the end of a pause")
 	}
 	q.Digest, q.Fresh = [32]byte(p.What), [32]byte(p.Value)
 	site, err := passkey.ParseOrigin(p.Origin)

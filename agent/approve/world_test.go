@@ -2,6 +2,7 @@ package approve_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -31,6 +32,8 @@ type world struct {
 	yes     map[uint64]*approve.Proof // what was answered
 	log     bytes.Buffer
 	copied  []string // whose authenticators may have been copied
+	paused  map[string]bool
+	resumed []*approve.Proof
 }
 
 var wallet = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
@@ -82,6 +85,17 @@ func (w *world) open() {
 				return errors.New("it has its answer already")
 			}
 			w.yes[number] = yes
+			return nil
+		},
+		Paused: func(app string) error {
+			if w.paused[app] {
+				return nil
+			}
+			return errors.New("it is not paused")
+		},
+		Resume: func(_ context.Context, app string, yes *approve.Proof) error {
+			w.resumed = append(w.resumed, yes)
+			delete(w.paused, app)
 			return nil
 		},
 		Copied: func(name string) { w.copied = append(w.copied, name) },

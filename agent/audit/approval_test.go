@@ -16,9 +16,9 @@ func TestApprovalsAreChecked(t *testing.T) {
 	site := passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
 	anna := passkeytest.New("anna", site)
 	question := approve.Question{Purpose: approve.Decide, Wallet: "trail", Number: 7, Yes: true}
-	challenge := question.Challenge()
-	signed := anna.Sign(challenge[:])
-	proof := func() *approve.Proof {
+	proof := func(question approve.Question) *approve.Proof {
+		challenge := question.Challenge()
+		signed := anna.Sign(challenge[:])
 		return &approve.Proof{By: "anna", Origin: site.Origin, Question: question, What: make([]byte, 32),
 			Value: make([]byte, 32), Passkey: anna.ID, Key: anna.COSE, ClientData: signed.ClientData,
 			AuthenticatorData: signed.AuthenticatorData, Signature: signed.Signature}
@@ -30,26 +30,37 @@ func TestApprovalsAreChecked(t *testing.T) {
 		}
 		return text
 	}
-	forged := proof()
+	challenge := question.Challenge()
+	forged := proof(question)
 	forged.Signature = passkeytest.New("eve", site).Sign(challenge[:]).Signature
+	resumed := proof(approve.Question{Purpose: approve.Resume, Wallet: "trail", Name: "bot", Yes: true})
+	good, ended := content(proof(question)), content(resumed)
 	for name, tt := range map[string]struct {
 		record              ledger.Record
 		approvals, problems int
 	}{
-		"good":               {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(proof())}, 1, 0},
-		"of another request": {ledger.Record{Type: ledger.RecordDecided, Ref: 8, Content: content(proof())}, 0, 1},
+		"good":               {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: good}, 1, 0},
+		"of another request": {ledger.Record{Type: ledger.RecordDecided, Ref: 8, Content: good}, 0, 1},
 		"forged":             {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(forged)}, 0, 1},
 		"no passkey":         {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(nil)}, 0, 0},
 		"what looks like one": {ledger.Record{Type: ledger.RecordDecided, Ref: 7,
 			Content: []byte(`{"a":{"approval":{}}}`)}, 0, 0},
-		"of a first judgement": {ledger.Record{Type: ledger.RecordJudged, Ref: 7, Content: content(proof())}, 0, 0},
+		"of a pause": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomeResume, App: "bot",
+			Content: ended}, 1, 0},
+		"of another pause": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomeResume,
+			Content: ended}, 0, 1},
+		"of a pause, for a request": {ledger.Record{Type: ledger.RecordDecided, Content: ended}, 0, 1},
+		"of a request, for a pause": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomeResume,
+			Content: good}, 0, 1},
+		"of another act":       {ledger.Record{Type: ledger.RecordAdmin, Outcome: "pause", Content: ended}, 0, 0},
+		"of a first judgement": {ledger.Record{Type: ledger.RecordJudged, Ref: 7, Content: good}, 0, 0},
 	} {
 		found := audit.ApprovalOf(&tt.record, "trail")
 		if found.Approvals != tt.approvals || len(found.Problems) != tt.problems {
 			t.Errorf("%s: %+v", name, found)
 		}
 	}
-	other := ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(proof())}
+	other := ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: good}
 	if found := audit.ApprovalOf(&other, "another"); found.Approvals != 0 || len(found.Problems) != 1 {
 		t.Errorf("to another wallet: %+v", found)
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"pksa/agent/approve"
 	"slices"
 	"time"
 
@@ -120,15 +121,26 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 	return found, err
 }
 
+// OutcomeResume is what the record of a pause's end says. The record names the app, if it was the
+// pause of one.
+const OutcomeResume = "resume"
+
 // approvalMember is what a content with an approval has in it. Texts of others cannot: they are
 // written with their quotes escaped.
 var approvalMember = []byte(`"approval":{`)
 
 // approval checks the signature of a yes again, if the record is one of a yes with a passkey. The
 // MACs say that this wallet wrote the record. The signature says that a person said yes to this
-// request, which the wallet cannot write by itself.
+// request, or to the end of this pause, which the wallet cannot write by itself.
 func (v *Verified) approval(r *ledger.Record, wallet string) {
-	if r.Type != ledger.RecordDecided || !bytes.Contains(r.Content, approvalMember) {
+	purpose, of := approve.Decide, fmt.Sprintf("request %d", r.Ref)
+	switch {
+	case !bytes.Contains(r.Content, approvalMember):
+		return
+	case r.Type == ledger.RecordDecided:
+	case r.Type == ledger.RecordAdmin && r.Outcome == OutcomeResume:
+		purpose, of = approve.Resume, "the end of a pause"
+	default:
 		return
 	}
 	var content Content
@@ -137,16 +149,20 @@ func (v *Verified) approval(r *ledger.Record, wallet string) {
 	case err != nil:
 	case p == nil:
 		return
-	case p.Number != r.Ref:
+	case p.Purpose != purpose:
+		err = fmt.Errorf("it is one to %q", p.Purpose)
+	case purpose == approve.Decide && p.Number != r.Ref:
 		err = fmt.Errorf("it is one to request %d", p.Number)
+	case purpose == approve.Resume && p.Name != r.App:
+		err = fmt.Errorf("it is one to serve %q", p.Name)
 	case p.Wallet != wallet:
 		err = errors.New("it was given to another wallet")
 	default:
 		err = p.Check()
 	}
 	if err != nil {
-		v.Problems = append(v.Problems, fmt.Sprintf("record %d: the approval of request %d does not fit: %v", r.Number,
-			r.Ref, err))
+		v.Problems = append(v.Problems, fmt.Sprintf("record %d: the approval of %s does not fit: %v", r.Number, of,
+			err))
 		return
 	}
 	v.Approvals++

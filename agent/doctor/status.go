@@ -71,6 +71,12 @@ func (e *examiner) judgeStatus(s agent.Status) {
 		backlog = errors.New(s.Backlog)
 	}
 	e.judgeTrail(backlog, s.AuditSpared)
+	for _, app := range s.PausedApps {
+		e.found(Finding{Level: Note, What: fmt.Sprintf("app %s is paused since %s", app.App,
+			app.Since.UTC().Format("2006-01-02 15:04:05Z")),
+			Meaning: "each of its requests is told to come again later",
+			Next:    "if it shall be served again: `pksa resume " + app.App + "`"})
+	}
 	for _, app := range s.Disabled {
 		e.found(Finding{Level: Warning, What: fmt.Sprintf("app %s has the same secret as %s", app.Name,
 			app.SameSecretAs),

@@ -149,7 +149,7 @@ func (f *loaded) meta() error {
 	if f.state.yield, err = f.yield(); err != nil {
 		return err
 	}
-	if f.state.paused, err = f.pause(); err != nil {
+	if f.state.paused, err = f.pauseAt(metaPause); err != nil {
 		return err
 	}
 	if f.state.turns, err = f.turns(); err != nil {
@@ -208,6 +208,9 @@ func (f *loaded) people() error {
 			return err
 		}
 		s.Documented = fact != nil
+		if s.Paused, err = f.pauseAt(pausedKey(name)); err != nil {
+			return err
+		}
 		f.state.slots[name] = s
 	}
 	err = f.each(bucketSessions, func(key, plain []byte) error {

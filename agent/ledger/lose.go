@@ -108,6 +108,9 @@ func (x *examination) giveFact(key []byte) {
 		means = "copies of its requests, and overtaken ones, are met with silence"
 	case bytes.HasPrefix(key, documentedPrefix):
 		means = "its app gets nacks until `pksa app answers NAME documented` says otherwise"
+	case bytes.HasPrefix(key, pausedPrefix):
+		e = put(encodePause(x.o.Now()))
+		means = "its app is paused, until `pksa resume NAME`"
 	case bytes.Equal(key, metaCreated):
 	default:
 		x.done.Floor = true // of a newer program: nobody here knows what it guards

@@ -53,6 +53,7 @@ func newLossy(t *testing.T) *lossy {
 	}
 	must(t, x.l.Yield(ctx, ledger.Yield{At: x.clock.now(), Relay: "relay"}, ledger.Entry{Type: ledger.RecordEvent}))
 	must(t, x.l.Pause(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "pause"}))
+	must(t, x.l.Pause(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "pause", App: "mybot"}))
 	must(t, x.l.Close())
 	x.last, _ = x.l.Head()
 	return x
@@ -255,6 +256,7 @@ func TestLoseEachKind(t *testing.T) {
 		"fact: what is gathered": {"meta", keyWith("checkpoint"), 0},
 		"fact: yield":            {"meta", keyWith("yield"), 0},
 		"fact: pause":            {"meta", keyWith("pause"), 0},
+		"fact: pause of an app":  {"meta", keyWith("paused app"), 0},
 		"fact: created":          {"meta", keyWith("created"), 0},
 		"fact: ended session":    {"meta", keyWith("remnant"), 0},
 		"fact: claim":            {"meta", keyWith("claim"), 0},

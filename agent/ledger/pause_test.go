@@ -35,3 +35,55 @@ func TestPause(t *testing.T) {
 		t.Errorf("%d records", n-before)
 	}
 }
+
+// One app is paused alone, and stays so over restarts and with another secret, until that ends or
+// the app is removed.
+func TestPauseOfAnApp(t *testing.T) {
+	r := newRig(t)
+	r.slot("other")
+	entry := func(outcome, app string) ledger.Entry {
+		return ledger.Entry{Type: ledger.RecordAdmin, Outcome: outcome, App: app}
+	}
+	check := func(when string, want bool) {
+		t.Helper()
+		since, paused := r.l.PausedApp("mybot")
+		s, _ := r.l.Slot("mybot")
+		if paused != want || since.IsZero() == want || !s.Paused.Equal(since) {
+			t.Errorf("%s: paused %t since %s, slot since %s", when, paused, since, s.Paused)
+		}
+		if _, paused := r.l.PausedApp("other"); paused {
+			t.Errorf("%s: another app is paused", when)
+		}
+		if _, paused := r.l.Paused(); paused {
+			t.Errorf("%s: the wallet is paused", when)
+		}
+	}
+	wantError(t, r.l.Pause(ctx, entry("pause", "mybot")), ledger.ErrNoSlot)
+	r.slot("mybot")
+	check("at first", false)
+	before, _ := r.l.Head()
+	must(t, r.l.Resume(ctx, entry("resume", "mybot")))
+	must(t, r.l.Pause(ctx, entry("pause", "mybot")))
+	must(t, r.l.Pause(ctx, entry("pause", "mybot")))
+	if n, _ := r.l.Head(); n != before+1 {
+		t.Errorf("%d records", n-before)
+	}
+	check("paused", true)
+	r.reopen()
+	check("after a restart", true)
+	_, err := r.l.RotateSlot(ctx, "mybot", "another secret", nil)
+	must(t, err)
+	check("with another secret", true)
+	must(t, r.l.Resume(ctx, entry("resume", "mybot")))
+	check("resumed", false)
+	r.reopen()
+	check("resumed, after a restart", false)
+
+	must(t, r.l.Pause(ctx, entry("pause", "mybot")))
+	_, err = r.l.RemoveSlot(ctx, "mybot", nil)
+	must(t, err)
+	r.slot("mybot")
+	check("made anew", false)
+	r.reopen()
+	check("made anew, after a restart", false)
+}

@@ -20,6 +20,9 @@ type Slot struct {
 	NoncesOnly bool
 	// Documented says that this app gets the documented errs in place of nacks (HAS §4.4).
 	Documented bool
+	// Paused is since when the operator has each request of this app told to come again later. The
+	// zero time: it is served.
+	Paused time.Time
 	// SameSecretAs is the slot before this one that has the same secret, or empty. A secret names
 	// one app, so this slot's secret is disabled: what it opens is the other one's. Programs that
 	// did not compare secrets left such slots. Only [Ledger.Slots] and [Ledger.Slot] fill it.
@@ -237,6 +240,11 @@ func (b *batch) putSlot(s Slot) {
 	} else {
 		b.delete(bucketMeta, documentedKey(s.Name))
 	}
+	if !s.Paused.IsZero() {
+		b.put(bucketMeta, pausedKey(s.Name), encodePause(s.Paused))
+	} else {
+		b.delete(bucketMeta, pausedKey(s.Name))
+	}
 	b.after = append(b.after, func(st *state) { st.slots[s.Name] = s })
 }
 
@@ -287,6 +295,7 @@ func (b *batch) removeSlot(name string, audit []byte) (ended []*Session, err err
 	b.thin(name, "", time.Time{}) // after its sessions have ended: their tombstones are among them
 	b.delete(bucketSlots, []byte(name))
 	b.delete(bucketMeta, documentedKey(name))
+	b.delete(bucketMeta, pausedKey(name))
 	b.after = append(b.after, func(st *state) { delete(st.slots, name) })
 	return ended, nil
 }
@@ -303,6 +312,10 @@ func (b *batch) slot(name string) (Slot, bool) {
 		return Slot{}, false
 	}
 	s.Documented = b.get(bucketMeta, documentedKey(name)) != nil
+	if s.Paused, err = pauseIn(pausedKey(name), b.get(bucketMeta, pausedKey(name))); err != nil {
+		b.fail(err)
+		return Slot{}, false
+	}
 	return s, true
 }
 

@@ -160,6 +160,10 @@ func (c *command) appList() *cobra.Command {
 				}
 				t.Flush()
 				for _, a := range apps {
+					if !a.Paused.IsZero() {
+						fmt.Fprintf(w, "App %s is paused since %s, until `pksa resume %s`.\n", a.Name, moment(a.Paused),
+							a.Name)
+					}
 					if a.SameSecretAs != "" {
 						fmt.Fprintln(w, sameSecretText(a.Name, a.SameSecretAs))
 					}

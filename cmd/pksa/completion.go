@@ -180,6 +180,7 @@ func (c *command) completions() completions {
 		},
 		arguments: map[string]completer{
 			"man": folders, "help": helpWords, "apply": first(policies),
+			"pause": first(c.appNames()), "resume": first(c.appNames()),
 			"app add": nothing, "app rotate": first(c.appNames()), "app remove": first(c.appNames()),
 			"app answers": thenWords(c.appNames(), agent.AnswersNack, agent.AnswersDocumented),
 			"session add": first(c.accountNames()), "session revoke": c.sessionNumbers(),

@@ -68,13 +68,16 @@ func (s *spoken) mends() {
 			ledger.Entry{Type: ledger.RecordEvent, Outcome: "yielded", Content: []byte("{}")})
 	})
 	s.says("pause")
+	s.says("pause", "old")
 	check(s.t, alterValue(filepath.Join(s.home, "ledger.db"), "meta", []byte("pause"), 2))
+	check(s.t, alterValue(filepath.Join(s.home, "ledger.db"), "meta", []byte("paused app old"), 2))
 	for bucket, key := range map[string]string{"audit": "\x00\x00\x00\x00\x00\x00\x00\x01", "meta": "yield"} {
 		check(s.t, alterValue(filepath.Join(s.home, "ledger.db"), bucket, []byte(key), 2))
 	}
 	check(s.t, alterValue(filepath.Join(s.home, "ledger.db"), "meta", []byte("documented answers old"), 2))
 	text := s.says("ledger", "mend", "--lose")
 	s.followed("Serves again", text, "the wallet is paused")
+	s.followed("Serves again", text, "its app is paused", "NAME=old")
 	next := commandsIn(s.follow(text, "yielded to another"))
 	if !slices.Equal(next[len(next)-1][3:], []string{"run"}) {
 		s.t.Errorf("a copy that goes on: %v", next)

@@ -360,6 +360,13 @@ func (s *spoken) pauses() {
 	s.followed("Serves again", s.says("pause"), "Paused since")
 	s.says("pause")
 	s.followed("Serves again", s.until("paused by its operator", "status"), "each request is told")
+	s.followed("Serves again", s.says("pause", "web"), "Paused since")
+	s.says("pause", "web")
+	s.followed("Serves again", s.logged("app web is paused by its operator"), "each request of it")
+	s.says("pause", "web")
+	s.followed("Serves again", s.says("status"), "app web is paused since")
+	s.says("pause", "web")
+	s.followed("Serves again", s.says("app", "list"), "App web is paused since")
 }
 
 // locks executes what is said of a wallet that is locked.

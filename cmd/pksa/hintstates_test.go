@@ -60,7 +60,7 @@ var unsaid = []string{
 	// What a refused request would have needed, behind its reason (TestWhy).
 	"a rule below allow that takes", "room in the limit, or", "the clocks of this machine and of",
 	"a person says yes", "what was missing is there", "is looked at and accepted", "is not paused any more",
-	"the operator paused the wallet", // names what was done; status leads on
+	"the operator paused the wallet", "the operator paused this app", // names what was done; status leads on
 	// What the doctor advises of a wallet that runs, in the states that package doctor makes
 	// (TestFaults); the commands are those that texts of these states name elsewhere.
 	"another secret for it comes from", "see by `pksa limit list` what counted",

@@ -12,26 +12,36 @@ import (
 
 func (c *command) pauseCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "pause",
+		Use:   "pause [APP]",
 		Short: "Tell each request to come again later, until resume",
 		Long: `Has the wallet answer each request with "busy, try again" and carry out none,
 until ` + "`pksa resume`" + `. It keeps its keys, its sessions and its place at the
 relays, and finishes what was admitted before. What is refused meanwhile is used
 up: the application asks anew.
 
+With the name of an app it is the requests of this app alone, its logins too,
+until ` + "`pksa resume APP`" + `.
+
 The pause holds over restarts, and can be made while no agent runs. Status, exit
 status and /readyz say that the wallet is not ready, and the audit trail has
-both ends of it.`,
-		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := administer(cmd.Context(), c, agent.MethodPause, struct{}{},
-				func(ctx context.Context, a agent.Admin, _ struct{}) (agent.Paused, error) { return a.Pause(ctx) })
+both ends of it. A wallet of which one app is paused is ready; status names it.`,
+		Args: atMostOne("APP"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			app := append(args, "")[0]
+			p, err := administer(cmd.Context(), c, agent.MethodPause, agent.PauseParams{App: app},
+				func(ctx context.Context, a agent.Admin, p agent.PauseParams) (agent.Paused, error) {
+					return a.Pause(ctx, p.App)
+				})
 			if err != nil {
 				return err
 			}
 			return c.print(p, func(w io.Writer) {
-				fmt.Fprintf(w, "%s since %s; `pksa resume` ends it.\n",
-					map[bool]string{false: "Paused", true: "Was paused already,"}[p.Already], moment(p.Since))
+				end := "pksa resume"
+				if app != "" {
+					end += " " + app
+				}
+				fmt.Fprintf(w, "%s since %s; `%s` ends it.\n",
+					map[bool]string{false: "Paused", true: "Was paused already,"}[p.Already], moment(p.Since), end)
 			})
 		},
 	}
@@ -39,21 +49,29 @@ both ends of it.`,
 
 func (c *command) resumeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "resume",
+		Use:   "resume [APP]",
 		Short: "Serve again after pause",
-		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, err := administer(cmd.Context(), c, agent.MethodResume, struct{}{},
-				func(ctx context.Context, a agent.Admin, _ struct{}) (agent.Paused, error) { return a.Resume(ctx) })
+		Long: `Ends the pause of the wallet, or that of one app. Apps that are paused by name
+stay so when the pause of the wallet ends; ` + "`pksa status`" + ` names them.`,
+		Args: atMostOne("APP"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			app := append(args, "")[0]
+			p, err := administer(cmd.Context(), c, agent.MethodResume, agent.PauseParams{App: app},
+				func(ctx context.Context, a agent.Admin, p agent.PauseParams) (agent.Paused, error) {
+					return a.Resume(ctx, p.App)
+				})
 			if err != nil {
 				return err
 			}
 			return c.print(p, func(w io.Writer) {
-				if p.Already {
+				switch {
+				case p.Already && app == "":
 					fmt.Fprintln(w, "The wallet was not paused.")
-					return
+				case p.Already:
+					fmt.Fprintf(w, "App %s was not paused.\n", app)
+				default:
+					fmt.Fprintln(w, "Serves again.")
 				}
-				fmt.Fprintln(w, "Serves again.")
 			})
 		},
 	}

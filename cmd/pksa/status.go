@@ -190,6 +190,10 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 	}
 	printSettings(w, s.Settings)
 	fmt.Fprintf(w, "Apps     %d, with %s\n", s.Apps, count(s.Sessions, "session"))
+	for _, app := range s.PausedApps {
+		fmt.Fprintf(w, "         app %s is paused since %s, until `pksa resume %s`\n", app.App, moment(app.Since),
+			app.App)
+	}
 	for _, app := range s.Disabled {
 		fmt.Fprintf(w, "         %s\n", strings.ReplaceAll(sameSecretText(app.Name, app.SameSecretAs), "\n",
 			"\n         "))

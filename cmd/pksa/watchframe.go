@@ -158,6 +158,9 @@ func (f *frame) notWell(s agent.Status) {
 			wallet = append(wallet, fmt.Sprintf("nobody is told by %s at %s: %s", n.Kind, n.Server, n.Problem))
 		}
 	}
+	for _, p := range s.PausedApps {
+		wallet = append(wallet, fmt.Sprintf("app %s is paused since %s", p.App, moment(p.Since)))
+	}
 	for _, d := range s.Disabled {
 		wallet = append(wallet, fmt.Sprintf("app %s is disabled: app %s has the same secret", d.Name, d.SameSecretAs))
 	}

@@ -315,7 +315,7 @@ var remedies = map[string]string{
 	"timeout":           "a person says yes in time (`pksa pending`)",
 	"refused":           "a person says yes (`pksa pending`)",
 	"busy":              "a slower application, or a higher limits.account_requests_per_second",
-	"paused":            "the wallet is not paused any more (`pksa resume`)",
+	"paused":            "wallet or app is not paused any more (`pksa resume`)",
 	"ended":             "the application logs in again",
 	"session":           "the application logs in with a new auth_key, or with fewer sessions",
 	"unavailable":       "what was missing is there: a key, a node, or room (`pksa status`)",

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"pksa/agent/config"
@@ -17,7 +18,8 @@ import (
 func TestPlacesHoldFewBytes(t *testing.T) {
 	const largest = protocol.MaxFrame + protocol.MaxFrame/4*3 // what is sealed, in base64, and what was opened
 	for name, room := range map[string]places.Room{"own": ownPlaces, "shared": sharedPlaces} {
-		for size, ok := range map[int]bool{largest: true, room.Bytes: true, room.Bytes + 1: false} {
+		for size, ok := range map[int]bool{largest: true, room.Bytes - 1: true, room.Bytes: true,
+			room.Bytes + 1: false} {
 			if _, got := places.New(room, places.Room{}).Take("app", size); got != ok {
 				t.Errorf("%s: a request of %d bytes has a place: %t", name, size, got)
 			}
@@ -89,5 +91,24 @@ func TestWhoWaitsRests(t *testing.T) {
 	for range 2 * cap(a.largeWork) { // a stop waits for nobody, and nobody for it
 		r := &run{large: true}
 		a.beginLarge(stopped, r)
+	}
+}
+
+// As many large requests are worked on as there are places, and one more waits.
+func TestPlacesOfLargeWork(t *testing.T) {
+	a := &Agent{largeWork: newLargeWork()}
+	most := max(1, runtime.GOMAXPROCS(0)/2)
+	stopped, stop := context.WithCancel(t.Context())
+	defer stop()
+	var last *run
+	for n := range most + 1 {
+		if n == most {
+			stop() // nobody leaves
+		}
+		last = &run{large: true}
+		a.beginLarge(stopped, last)
+		if last.working != (n < most) {
+			t.Errorf("request %d of %d is worked on: %t", n+1, most, last.working)
+		}
 	}
 }

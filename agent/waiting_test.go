@@ -265,3 +265,25 @@ func TestLargeRequestsKeepNobodyWaiting(t *testing.T) {
 		}
 	})
 }
+
+// A request is large from a size on: then it waits for its turn, and one that is a byte shorter
+// does not.
+func TestLargeFromASizeOn(t *testing.T) {
+	const most = 32 << 10
+	for n, size := range []int{most - 1, most, most + 1} {
+		waitingWorld(t, "", func(t *testing.T, w *world, script *scriptedClient) {
+			rest := w.agent.HoldLargeWork()
+			payload := fmt.Sprintf(`{"key_type":"posting","challenge":"hello","nonce":%d}`, nowNonce())
+			payload += strings.Repeat(" ", size-len(payload))
+			q := request("challenge_req", uuid(n), authKey, payload)
+			if waits := script.askFor(q, time.Second) == nil; waits != (size >= most) {
+				t.Errorf("a request of %d bytes waits: %t", size, waits)
+			}
+			rest()
+			time.Sleep(time.Second)
+			if script.count() != 1 {
+				t.Errorf("a request of %d bytes has %d answers", size, script.count())
+			}
+		})
+	}
+}

@@ -62,6 +62,7 @@ func TestDecodeForWallet(t *testing.T) {
 		{"escaped name of a member", strings.Replace(request(""), `"cmd"`, `"\u0063md"`, 1), "", ""},
 		{"token null", request(`,"token":null`), "", ""},
 		{"upper case uuid", strings.Replace(request(""), testUUID, strings.ToUpper(testUUID), 1), "", ""},
+		{"depth 31", request(`,"x":` + deep[1:61]), "", ""},
 		{"depth 32", request(`,"x":` + deep), "", ""},
 
 		{"depth 33", request(`,"x":[` + deep + `]`), protocol.ReasonDepth, ""},

@@ -240,6 +240,28 @@ func TestRoutesInTurns(t *testing.T) {
 	}
 }
 
+// As many accounts as one look asks about are asked about at once, and one more is not.
+func TestRoutesOfOneLook(t *testing.T) {
+	for n, want := range map[int]int{99: 99, 100: 100, 101: 100} {
+		var held []hive.AccountName
+		for i := range n {
+			held = append(held, hive.AccountName(fmt.Sprintf("user%05d", i)))
+		}
+		r := newRig(t, 2, held...)
+		for _, name := range held {
+			r.change(name, func(s *node.Situation) {
+				s.Account.State.Routes, s.Routes = 1, &[]node.Route{{To: "bob", Percent: 10000}}
+			})
+		}
+		r.look()
+		r.asked = nil
+		r.look()
+		if got := slices.Compact(slices.Sorted(slices.Values(r.asked))); len(got) != want {
+			t.Errorf("of %d accounts %d were asked about", n, len(got))
+		}
+	}
+}
+
 // A change whose commit fails stops the account at once, is told once it is on disk, and is in the
 // trail once. A person may accept it although the chain says otherwise by then.
 func TestCommitThatFails(t *testing.T) {

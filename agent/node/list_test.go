@@ -75,6 +75,20 @@ func TestParseList(t *testing.T) {
 	}
 }
 
+// Of as many nodes as are used each one is; of one more the best are.
+func TestNodesOfAList(t *testing.T) {
+	for n, want := range map[int]int{7: 7, 8: 8, 9: 8} {
+		var all []string
+		for i := range n {
+			all = append(all, fmt.Sprintf(`{"endpoint":"https://n%d.example","score":%d}`, i, 80+i))
+		}
+		urls, err := node.ForTestParseList([]byte("[" + strings.Join(all, ",") + "]"))
+		if err != nil || len(urls) != want || urls[0].Host != fmt.Sprintf("n%d.example", n-1) {
+			t.Errorf("of %d nodes: %v, %v", n, urls, err)
+		}
+	}
+}
+
 // FuzzList: whatever a list holds, what is taken from it are a few addresses of other machines, by
 // TLS.
 func FuzzList(f *testing.F) {

@@ -274,7 +274,7 @@ func TestSizes(t *testing.T) {
 		b[32] |= passkeytest.Extensions
 		return b
 	}
-	for more, want := range map[int]passkey.Kind{0: "", 1: passkey.Large} {
+	for more, want := range map[int]passkey.Kind{-1: "", 0: "", 1: passkey.Large} {
 		client := a.ClientData("webauthn.get", challenge("this"))
 		long := append(bytes.Clone(client), bytes.Repeat([]byte(" "), passkey.MostClientData+more-len(client))...)
 		_, err := passkey.Verify(expected("this"), c, a.Assert(long, a.AuthData(false)))

@@ -234,6 +234,7 @@ func TestSuggestedTexts(t *testing.T) {
 		texts, bytes int
 		left         string // empty: there is a rule
 	}{
+		{19, 2047, ""},
 		{20, 2048, ""},
 		{21, 2048, "#   1 × challenge of web for alice: 21 different texts;"},
 		{1, 2049, "#   1 × challenge of web for alice: a text of more than 2048 bytes;"},

@@ -143,6 +143,8 @@ func TestSizes(t *testing.T) {
 		if m := wallet.expect("sign_req"); m.text("data") != big {
 			t.Error("big data did not arrive")
 		}
+		app.ask("sign", "alice", big[1:])
+		wallet.expect("sign_req")
 		app.send(message{"cmd": "sign_req", "account": "alice", "data": big + "d"})
 		app.expectError("data is empty or too long")
 		app.send(message{"cmd": "sign_req", "account": "alice", "data": ""})

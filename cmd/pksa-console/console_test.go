@@ -239,7 +239,7 @@ func TestNumbersAreExact(t *testing.T) {
 func TestBodiesAreBounded(t *testing.T) {
 	w := newWorld(t)
 	in := w.in()
-	for size, want := range map[int]int{64 << 10: 409, 64<<10 + 1: 400} {
+	for size, want := range map[int]int{64<<10 - 1: 409, 64 << 10: 409, 64<<10 + 1: 400} {
 		body := `{"number":9,"x":"` + strings.Repeat("x", size-19) + `"}`
 		if len(body) != size {
 			t.Fatal(len(body))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"flag"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -154,8 +155,10 @@ func TestRefusesPictures(t *testing.T) {
 		"cut":                 {whole[:len(whole)/2], errBroken},
 		"cut in the header":   {whole[:20], errBroken},
 		"its pixels are gone": {header(100, 100), errBroken},
+		"a column fewer":      {header(1<<15-1, 1), errBroken},
 		"as wide as may be":   {header(1<<15, 1), errBroken}, // by its header it may be decoded
 		"too wide":            {header(1<<15+1, 1), errPixels},
+		"a row fewer":         {header(1<<15, 40<<20>>15-1), errBroken},
 		"as many as may be":   {header(1<<15, 40<<20>>15), errBroken},
 		"a row too many":      {header(1<<15, 40<<20>>15+1), errPixels},
 		"one byte too many":   {append(slices.Clone(whole), make([]byte, maxFile+1-len(whole))...), errSize},
@@ -164,9 +167,25 @@ func TestRefusesPictures(t *testing.T) {
 			t.Errorf("%s: %d codes, %v", name, len(codes), err)
 		}
 	}
-	largest := append(slices.Clone(whole), make([]byte, maxFile-len(whole))...)
-	if codes, err := find(bytes.NewReader(largest)); err != nil || len(codes) != 1 {
-		t.Errorf("as large a file as may be: %d codes, %v", len(codes), err)
+	for _, size := range []int{maxFile - 1, maxFile} {
+		file := append(slices.Clone(whole), make([]byte, size-len(whole))...)
+		if codes, err := find(bytes.NewReader(file)); err != nil || len(codes) != 1 {
+			t.Errorf("a file of %d bytes: %d codes, %v", size, len(codes), err)
+		}
+	}
+}
+
+// Of as many codes as are taken each one is; one more is left out.
+func TestCodesOfAPicture(t *testing.T) {
+	for _, n := range []int{maxCodes - 1, maxCodes, maxCodes + 1} {
+		all := map[image.Point]image.Image{}
+		for i := range n {
+			all[image.Pt(20+i%5*140, 20+i/5*140)] = code(t, fmt.Sprint("code ", i), 100)
+		}
+		codes, err := find(bytes.NewReader(asPNG(t, screen(740, 600, all))))
+		if err != nil || len(codes) != min(n, maxCodes) {
+			t.Errorf("of %d codes %d are taken, %v", n, len(codes), err)
+		}
 	}
 }
 

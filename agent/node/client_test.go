@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -520,4 +521,31 @@ func TestChainThatChanges(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBroadcastsWaitForNoOther: a thousand that are under way at a node of 100 ms end together.
+func TestBroadcastsWaitForNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		const votes = 1000
+		list := make([]node.Transaction, votes)
+		for i := range list {
+			list[i] = w.sign(hive.Posting, strings.Replace(voteJSON, `"p"`, fmt.Sprintf(`"p%d"`, i), 1))
+		}
+		w.nodes[0].FailAlways("", nodetest.Slow(100*time.Millisecond))
+		w.broadcast(list[0]) // the first one finds out which chain the node serves
+		begun := time.Now()
+		var wg sync.WaitGroup
+		for _, tx := range list[1:] {
+			wg.Go(func() {
+				if o := w.broadcast(tx); o.State != node.Accepted {
+					t.Errorf("%+v", o)
+				}
+			})
+		}
+		wg.Wait()
+		if took := time.Since(begun); took > 150*time.Millisecond {
+			t.Errorf("%d broadcasts took %s", votes-1, took)
+		}
+	})
 }

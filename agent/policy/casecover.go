@@ -303,6 +303,8 @@ func testWord(m matcher) string {
 			return " glob"
 		}
 		return " regexp"
+	case filled:
+		return strings.TrimSuffix(" "+m.form, " ")
 	case isPresent:
 		return " present"
 	case onlyMembers:

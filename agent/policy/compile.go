@@ -116,6 +116,7 @@ type compiler struct {
 	steps     steps                    // in which rules were compared for what goes through beside them
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 
+	fillsIn bool    // some text or pattern has names in it
 	section section // of the rule at hand
 	parted  bool    // the list at hand may be one number, and no part of it is advised about
 
@@ -219,7 +220,8 @@ func (c *compiler) readLists(n *yamlnode.Node) {
 				continue
 			}
 			text, ok := c.Scalar(item, "an item of a list")
-			if ok && strings.HasPrefix(text, "$") && !strings.HasPrefix(text, "$$") && text != "$account" {
+			_, filled := c.fill("", text)
+			if ok && strings.HasPrefix(text, "$") && !strings.HasPrefix(text, "$$") && text != "$account" && !filled {
 				c.Complain(item, "%s: lists hold no other lists; a text that begins with $ is written $%s",
 					quote(text), text)
 			}

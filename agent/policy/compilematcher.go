@@ -105,6 +105,9 @@ func (c *compiler) valueMatcher(n *yamlnode.Node, sh *shape, where string) match
 	if name, ok := strings.CutPrefix(n.Text, "$"); ok {
 		return c.reference(n, name, sh, where)
 	}
+	if m, ok := c.filledText(n, sh); ok {
+		return m
+	}
 	return c.literalMatcher(n, sh, where)
 }
 
@@ -147,17 +150,24 @@ func inField(where string, err error) string {
 func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where string) matcher {
 	// $$ begins a text with one dollar sign. As text, even where the rest looks like a number.
 	if strings.HasPrefix(name, "$") {
+		if m, ok := c.filledText(n, sh); ok {
+			return m
+		}
 		text := *n
 		text.Text, text.Quoted = name, true
 		return c.literalMatcher(&text, sh, where)
 	}
-	if name == "account" {
+	_, isList := c.lists[name]
+	if name == accountName || name == actorName && !isList {
 		// Its value is known only with the request, so it is no literal.
 		switch sh.kind {
 		case anAccount, aText, aDocument, aJSON:
+			if name == actorName {
+				return isActor{}
+			}
 			return isAccount{}
 		}
-		c.Complain(n, "$account is a name, and %s is %s", where, sh.noun)
+		c.Complain(n, "$%s is a name, and %s is %s", name, where, sh.noun)
 		return anything{}
 	}
 	if number, field, ok := strings.Cut(name, "."); ok && allDigits(number) {
@@ -165,6 +175,9 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 	}
 	list, ok := c.lists[name]
 	if !ok {
+		if m, ok := c.filledText(n, sh); ok {
+			return m
+		}
 		hint := didYouMean(name, c.listNames)
 		switch {
 		case hint != "":
@@ -463,11 +476,12 @@ func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 	if !ok {
 		return anything{}
 	}
-	build := newGlob
-	if e.Key.Text == "regexp" {
-		build = newRegexp
+	m, isFilled := c.fill(e.Key.Text, source)
+	tried := source
+	if isFilled {
+		tried = m.text(sampleAccount, sampleActor)
 	}
-	p, err := build(source)
+	p, err := newPattern(e.Key.Text, tried)
 	if err != nil {
 		text := strings.TrimPrefix(err.Error(), "error parsing regexp: ")
 		switch {
@@ -485,6 +499,10 @@ func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 	// An allow rule with glob: '*' looks like a condition and is none.
 	if p.takesAll() {
 		c.Warn(e.Value, "%s %s takes every text", e.Key.Text, quote(source))
+	}
+	if isFilled {
+		c.fillsIn, m.sample = true, p
+		return m
 	}
 	return p
 }

@@ -280,8 +280,8 @@ func (c *compiler) expand(items []*yamlnode.Node, key string) []*yamlnode.Node {
 		switch list, known := c.lists[name]; {
 		case item.Kind != yamlnode.Scalar || !isRef:
 			out = append(out, item)
-		case name == "account":
-			c.Complain(item, "$account has no meaning in %s", key)
+		case !known && (name == accountName || name == actorName):
+			c.Complain(item, "$%s has no meaning in %s", name, key)
 		case !known:
 			c.Complain(item, "there is no list %q%s", name, didYouMean(name, c.listNames))
 		default:

@@ -227,7 +227,7 @@ func (s *search) distinctTexts() {
 	texts := map[string]bool{}
 	s.texts = slices.DeleteFunc(append(s.texts, s.values.usual(documentShape)...), func(v any) bool {
 		text := textOfMade(v, "the.account")
-		p := &part{text: &document{text: text}}
+		p := &part{text: &document{text: text}, actors: []hive.AccountName{q.Account}}
 		_, own := v.(ownAccount)
 		sign := []byte(text[:min(len(text), 1)])
 		if text != "" && text[0] != '{' && text[0] != '[' {
@@ -235,7 +235,7 @@ func (s *search) distinctTexts() {
 		}
 		for i, from := range s.all {
 			if from.rule.text != nil && i < mostChoices {
-				sign = append(sign, byte('0'+from.rule.text.check(newScope(q, nil, s.times[0]), p.textValue())))
+				sign = append(sign, byte('0'+from.rule.text.check(newScope(q, nil, s.times[0]).of(p), p.textValue())))
 			}
 		}
 		again := texts[text] || seen[string(sign)] >= sameSign
@@ -254,6 +254,8 @@ func textOfMade(v any, account string) string {
 		return v
 	case ownAccount:
 		return account
+	case ownText:
+		return v.of(account)
 	}
 	return string(appendMade(nil, v, account))
 }
@@ -448,9 +450,13 @@ func (r *rule) madeUp() string {
 		}
 	}
 	r.eachTest(func(m matcher) {
-		switch m.(type) {
+		switch m := m.(type) {
 		case pattern:
 			add("texts for patterns")
+		case filled:
+			if m.form != "" {
+				add("texts for patterns")
+			}
 		case inside:
 			add("what stands inside of JSON or lists")
 		case each, some, exactly, size, onlyMembers:

@@ -97,7 +97,7 @@ func TestDiffFindsWhatChanceFinds(t *testing.T) {
 		m := maker{rand.New(rand.NewPCG(seed, 17))}
 		mod := m.model()
 		other := m.edited(mod)
-		before, after := pen(m).model(mod), pen(m).model(other)
+		before, after := pen{Rand: m.Rand}.model(mod), pen{Rand: m.Rand}.model(other)
 		d, problems, err := policy.Compare(context.Background(), policy.Draft{File: "old.yaml", Src: []byte(before)},
 			policy.Draft{File: "new.yaml", Src: []byte(after)}, policy.DiffOptions{Now: noon, Most: *diffMost})
 		if err != nil || d == nil {

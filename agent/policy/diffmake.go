@@ -23,6 +23,13 @@ type leftOut struct{}
 // ownAccount is the account of the request.
 type ownAccount struct{}
 
+// ownText is a text with ownMark in the place of the account of the request.
+type ownText string
+
+const ownMark = "\x00"
+
+func (t ownText) of(account string) string { return strings.ReplaceAll(string(t), ownMark, account) }
+
 // fieldOf is a field of another operation of the same transaction.
 type fieldOf sameAs
 
@@ -138,6 +145,9 @@ func (m madeOp) make(account string, others []madeOp) (hive.Operation, bool) {
 		if ref, ok := v.(fieldOf); ok {
 			v = ref.value(others)
 		}
+		if text, ok := v.(ownText); ok {
+			v = text.of(account)
+		}
 		if _, absent := v.(leftOut); absent && f.Optional {
 			continue
 		}
@@ -213,6 +223,8 @@ func appendMade(out []byte, v any, account string) []byte {
 		return append(out, v...)
 	case ownAccount:
 		return hive.AppendString(out, account)
+	case ownText:
+		return hive.AppendString(out, v.of(account))
 	case []any:
 		out = append(out, '[')
 		for i, item := range v {

@@ -332,7 +332,7 @@ func (s *search) sign(q *Request, p *part, field string, tests map[string][]matc
 	var sign []byte
 	for _, name := range []string{field, payeeField, priceField} {
 		for _, m := range tests[name] {
-			sign = append(sign, byte('0'+m.check(at, p.field(name))))
+			sign = append(sign, byte('0'+m.check(at.of(p), p.field(name))))
 		}
 	}
 	sign = fmt.Append(sign, p.roles, p.actors, p.op.Takeover(), inNarrowGroup(p))
@@ -531,7 +531,8 @@ func (s *search) textAxes(d *driver) {
 		}
 		text := textOfMade(v, "the.account")
 		at := newScope(&Request{Account: "the.account"}, nil, s.times[0])
-		return r.hit(r.text.check(at, (&part{text: &document{text: text}}).textValue()))
+		p := &part{text: &document{text: text}, actors: []hive.AccountName{"the.account"}}
+		return r.hit(r.text.check(at.of(p), p.textValue()))
 	}
 	d.axes = append(d.axes, sorted("text", s.texts, func(v any) (bool, bool) {
 		hit := everyRule(d.rules, func(r standpoint) bool { return takes(r.rule, v) })
@@ -577,7 +578,7 @@ func (s *search) opAxis(d *driver, at int, field opAxis) axis {
 		}
 		return !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
 			_, ref := c.fields[field.name].(fieldOf)
-			return about(f.field) && !ref && !r.hit(f.matcher.check(scope, c.part.field(f.field)))
+			return about(f.field) && !ref && !r.hit(f.matcher.check(scope.of(c.part), c.part.field(f.field)))
 		})
 	}
 	return sorted(fmt.Sprint(at, ".", field.name), field.choices, func(c choice) (hit, telling bool) {

@@ -7,6 +7,7 @@ import (
 	"regexp/syntax"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"pksa/protocol/hive"
@@ -57,8 +58,10 @@ func (w *valueMaker) around(m matcher, sh *shape) []any {
 		return w.moments(m, sh)
 	case *literals:
 		return w.names(m, sh)
-	case isAccount:
+	case isAccount, isActor:
 		return []any{ownAccount{}, madeStranger}
+	case filled:
+		return w.withNames(m)
 	case sameAs:
 		return []any{fieldOf(m), "other"}
 	case isPresent:
@@ -439,6 +442,26 @@ func merged(a, b any) any {
 		}
 	}
 	return b
+}
+
+// withNames returns texts that fit with the name of the account, and such that do with another one.
+func (w *valueMaker) withNames(m filled) (all []any) {
+	const own = "the.account"
+	for _, name := range []string{own, madeStranger} {
+		text, texts := m.text(name, name), []any{}
+		if m.form == "" {
+			texts = []any{text, text + "x"}
+		} else if p, err := newPattern(m.form, text); err == nil {
+			texts = w.fitting(p)
+		}
+		for _, one := range texts {
+			if text := one.(string); strings.Contains(text, own) {
+				one = ownText(strings.ReplaceAll(text, own, ownMark))
+			}
+			all = append(all, one)
+		}
+	}
+	return all
 }
 
 // fitting returns texts that fit a pattern, and such that nearly do.

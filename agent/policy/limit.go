@@ -148,7 +148,7 @@ func (t *tokenSum) addTo(c *cost, s *scope, p *part) {
 	}
 	for _, item := range items {
 		// Only what is clearly not meant is left out: doubt counts against the request.
-		if t.where != nil && t.where.check(s, item) == no {
+		if t.where != nil && t.where.check(s.of(p), item) == no {
 			continue
 		}
 		n, ok := tokens(inside{path: t.field}.reach(item))

@@ -77,9 +77,11 @@ func quoted(text string) lit { return lit{text, true} }
 func (m maker) valueTest(kind string) any {
 	switch kind {
 	case "account":
-		return pick(m, plain(m.account()), plain("$account"), lit{"$some", m.chance(2)}, quoted(m.account()))
+		return pick(m, plain(m.account()), plain("$account"), lit{"$some", m.chance(2)}, quoted(m.account()),
+			plain("$actor"))
 	case "text":
-		return pick(m, plain("p"), quoted("q"), quoted(""), plain("5"), plain("$$x"), plain("$account"))
+		return pick(m, plain("p"), quoted("q"), quoted(""), plain("5"), plain("$$x"), plain("$account"),
+			plain("$actor"), quoted("re-$account"), plain("re-$actor"))
 	case "percent":
 		return pick(m, plain("1%"), plain("100"), plain("-1%"), quoted("0"), plain("100%"))
 	case "number":
@@ -100,17 +102,20 @@ func (m maker) valueTest(kind string) any {
 	return pick(m,
 		plain("5"), quoted("5"), quoted("5.0"), plain("1.5"), // numbers, and texts that look like some
 		plain("true"), quoted("true"), plain("null"), quoted("null"),
-		plain("x"), plain("$account"), plain("$$x"), plain("$some"), plain("-0"))
+		plain("x"), plain("$account"), plain("$$x"), plain("$some"), plain("-0"), quoted("$actor"),
+		plain("re-$account"))
 }
 
 const nullKey = "STM1111111111111111111111111111111114T1Anm"
 
 func (m maker) pattern() map[string]any {
 	if m.chance(2) {
-		glob := pick(m, quoted("?"), quoted("*"), quoted("a*"), quoted("*o*"), quoted("5*"), quoted(""))
+		glob := pick(m, quoted("?"), quoted("*"), quoted("a*"), quoted("*o*"), quoted("5*"), quoted(""),
+			quoted("*$account"), quoted("re-$actor*"))
 		return map[string]any{"glob": glob}
 	}
-	regexp := pick(m, quoted("[pq]"), quoted("a|bob"), quoted(".+"), quoted("[0-9.]+"), quoted(""))
+	regexp := pick(m, quoted("[pq]"), quoted("a|bob"), quoted(".+"), quoted("[0-9.]+"), quoted(""),
+		quoted("(re-)?$account"), quoted("re-$actor|p"))
 	return map[string]any{"regexp": regexp}
 }
 

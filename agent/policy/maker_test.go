@@ -45,7 +45,7 @@ func (o modelOp) parse(t testing.TB) hive.Operation {
 func (m maker) json(depth int) string {
 	scalar := func() string {
 		return pick(m, "5", `"5"`, "5.0", `"5.00"`, "1.5", `"1.50"`, "true", `"true"`, "null", `"null"`, `"x"`, `"$x"`,
-			`"alice"`, "1e1", "-1", "-0", `"05"`, "100", `""`,
+			`"alice"`, `"re-alice"`, "1e1", "-1", "-0", `"05"`, "100", `""`,
 			// Instants about noon, in the forms that are read, and some that are none.
 			fmt.Sprint(noon.Unix()), fmt.Sprint(noon.Unix(), "000"), fmt.Sprintf(`"%d.5"`, noon.Unix()+10),
 			`"2026-11-20T12:00:10Z"`, `"2026-11-20T13:00:00.5+01:00"`, `"2026-11-20T11:59:00"`, `"2026-11-20"`,
@@ -89,7 +89,9 @@ func (m maker) amount() string {
 	return pick(m, "0.001", "1.000", "1.001", "2.000") + " " + pick(m, "HBD", "HBD", "HIVE")
 }
 
-func (m maker) text() string { return pick(m, "p", "q", "$x", "5", "alice", "bob") }
+func (m maker) text() string {
+	return pick(m, "p", "q", "$x", "5", "alice", "bob", "re-alice", "re-bob", "re-dave")
+}
 
 func (m maker) operation(role hive.Role, me string) modelOp {
 	if m.chance(8) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"pksa/protocol/hive"
 )
 
 // matcher is a compiled condition on one value. It keeps nothing between calls.
@@ -17,8 +19,10 @@ type matcher interface {
 type scope struct {
 	request      *Request
 	now          time.Time
-	clock        steady  // how long what tests said of the clock stays so; known if one was asked
-	operations   []*part // for $1.permlink and transactions
+	clock        steady             // how long what tests said of the clock stays so; known if one was asked
+	operations   []*part            // for $1.permlink and transactions
+	actors       []hive.AccountName // of the part at hand, for $actor
+	patterns     map[string]pattern // that were made of names of the request
 	transactions map[*rule]transactionMatch
 }
 

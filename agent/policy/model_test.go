@@ -53,10 +53,14 @@ type model struct {
 	lists     map[string][]string
 	rules     []*modelRule
 	otherwise bool
+	second    bool // of version 2
 }
 
 // pen renders a model, with keys, rules and quotes as chance wants.
-type pen struct{ *rand.Rand }
+type pen struct {
+	*rand.Rand
+	lines bool // each key of a rule on a line of its own
+}
 
 func (p pen) test(t any) string {
 	switch t := t.(type) {
@@ -143,6 +147,9 @@ func (p pen) rule(r *modelRule) string {
 		}
 	}
 	p.Shuffle(len(keys), func(i, j int) { keys[i], keys[j] = keys[j], keys[i] })
+	if p.lines {
+		return strings.Join(keys, "\n    ")
+	}
 	return "{" + strings.Join(keys, ", ") + "}"
 }
 
@@ -163,6 +170,10 @@ func (p pen) entries(entries []modelEntry, shuffle bool) string {
 
 func (p pen) model(m *model) string {
 	sections := []string{"version: 1\n"}
+	if m.second {
+		sections[0] = "version: 2\n"
+	}
+	p.lines = m.second // version 2 takes no lines that are so long that nobody reads them
 	if len(m.lists) > 0 {
 		s := "lists:\n"
 		for _, name := range p.keys(m.lists) {

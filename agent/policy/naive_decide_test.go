@@ -28,7 +28,7 @@ func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer
 	if now.Before(n.latest) {
 		now = n.latest
 	}
-	c := naiveJudgement{n, r, now, observed}
+	c := naiveJudgement{n, r, now, observed, nil}
 	if code := c.refused(); code != "" {
 		return naiveAnswer{code: code}
 	}
@@ -210,6 +210,7 @@ func (c naiveJudgement) cost(l *modelRule, p naivePart, costs map[string]*naiveC
 }
 
 func (c naiveJudgement) tokens(l *modelRule, p naivePart, cost *naiveCost) {
+	c.actors = p.actor
 	root, ok := parseJSON(p.op.fields["json"].(string))
 	if !ok {
 		cost.unclear = true

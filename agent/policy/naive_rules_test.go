@@ -235,6 +235,7 @@ func (c naiveJudgement) behalf(r *modelRule, p naivePart, wide bool) bool {
 }
 
 func (c naiveJudgement) content(r *modelRule, p naivePart) tri {
+	c.actors = p.actor
 	switch {
 	case r.text != nil:
 		return c.test(r.text, "document", p.text)
@@ -257,6 +258,7 @@ func (c naiveJudgement) content(r *modelRule, p naivePart) tri {
 }
 
 func (c naiveJudgement) entry(r *modelRule, e modelEntry, p naivePart) tri {
+	c.actors = p.actor
 	group := e.op == "posting" || e.op == "active"
 	switch {
 	case !group && e.op != p.op.name:

@@ -57,7 +57,8 @@ type naiveJudgement struct {
 	*naive
 	r        modelRequest
 	now      time.Time
-	observed bool // observed rules are in force
+	observed bool     // observed rules are in force
+	actors   []string // of the part
 }
 
 type naivePart struct {
@@ -196,7 +197,7 @@ func (c naiveJudgement) named(key string, t any, kind string, v any) tri {
 		if !ok {
 			return tUnclear
 		}
-		return triOf(fits(key, t.(lit).text, s))
+		return c.filled(t.(lit).text, func(source string) tri { return triOf(fits(key, source, s)) })
 	}
 	if isJSONText(kind) {
 		v, kind = insideJSON(kind, v.(string)), "inside"
@@ -405,11 +406,47 @@ func bound(key string, t lit, kind string, v any) tri {
 	return triOf(order <= 0)
 }
 
+// filled asks about a text or pattern with the names in it that the request gives. If the operation
+// needs several accounts, and they differ, nobody knows.
+func (c naiveJudgement) filled(text string, ask func(string) tri) tri {
+	if !c.m.second || !strings.Contains(text, "$a") {
+		return ask(text)
+	}
+	text = strings.ReplaceAll(text, "$account", string(c.r.Account))
+	said := map[tri]bool{}
+	for _, actor := range c.actors {
+		said[ask(strings.ReplaceAll(text, "$actor", actor))] = true
+	}
+	for one := range said {
+		if len(said) == 1 {
+			return one
+		}
+	}
+	return tUnclear
+}
+
 func (c naiveJudgement) literal(t lit, kind string, v any) tri {
+	if _, ok := v.(absent); !ok && strings.Contains(t.text[min(1, len(t.text)):], "$a") {
+		return c.filled(t.text, func(text string) tri {
+			if kind == "inside" {
+				return c.inside(text, true, v)
+			}
+			return equalText(text, v)
+		})
+	}
 	if name, ok := strings.CutPrefix(t.text, "$"); ok {
 		switch {
 		case name == "account":
 			return c.literal(lit{string(c.r.Account), true}, kind, v)
+		case name == "actor":
+			said := map[tri]bool{}
+			for _, actor := range c.actors {
+				said[c.literal(lit{actor, true}, kind, v)] = true
+			}
+			if len(said) > 1 {
+				return tUnclear
+			}
+			return c.literal(lit{c.actors[0], true}, kind, v)
 		case strings.HasPrefix(name, "$"):
 			if kind == "inside" {
 				return c.inside(name, true, v)

@@ -17,7 +17,7 @@ func rank(d policy.Decision) int { return int(d.Verdict) }
 
 func compileModel(t testing.TB, m maker, mod *model) *policy.Policy {
 	t.Helper()
-	src := pen(m).model(mod)
+	src := pen{Rand: m.Rand}.model(mod)
 	p, problems := policy.Compile("random.yaml", []byte(src), policy.Options{})
 	if p == nil {
 		t.Fatalf("%s\n%v", src, problems)
@@ -39,7 +39,7 @@ func property(t *testing.T, seed uint64, check func(m maker, mod *model, p *poli
 		}
 		check(m, mod, p, &book)
 		if t.Failed() {
-			t.Fatalf("seed %d:\n%s", i, pen(m).model(mod))
+			t.Fatalf("seed %d:\n%s", i, pen{Rand: m.Rand}.model(mod))
 		}
 	}
 }
@@ -204,7 +204,7 @@ var never = regexp.MustCompile(`"(r\d\d)" can never match:|limit "(r\d\d)" (?:co
 func TestWhatNeverMatchesNeverDoes(t *testing.T) {
 	told := 0
 	property(t, 9, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
-		_, problems := policy.Compile("random.yaml", []byte(pen(m).model(mod)), policy.Options{})
+		_, problems := policy.Compile("random.yaml", []byte(pen{Rand: m.Rand}.model(mod)), policy.Options{})
 		idle := map[string]bool{}
 		for _, found := range never.FindAllStringSubmatch(problems.String(), -1) {
 			idle[found[1]+found[2]] = true
@@ -240,7 +240,7 @@ var (
 func TestWhatIsCoveredAddsNothing(t *testing.T) {
 	told, matched, silent := 0, 0, 0
 	property(t, 10, func(m maker, mod *model, p *policy.Policy, book *policy.Book) {
-		_, problems := policy.Compile("random.yaml", []byte(pen(m).model(mod)), policy.Options{})
+		_, problems := policy.Compile("random.yaml", []byte(pen{Rand: m.Rand}.model(mod)), policy.Options{})
 		by := covered.FindAllStringSubmatch(problems.String(), -1)
 		idle := unasked.FindAllStringSubmatch(problems.String(), -1)
 		told, silent = told+len(by), silent+len(idle)

@@ -62,7 +62,7 @@ func TestOutlookHolds(t *testing.T) {
 					if problem := outlookProblem(outlook, want, got); problem != "" {
 						t.Fatalf("seed %d: %v, and %s at %v: %+v\nrequest %+v\nops %+v\n%s", seed, outlook,
 							problem, now,
-							got, *r.Request, r.ops, pen(m).model(mod))
+							got, *r.Request, r.ops, pen{Rand: m.Rand}.model(mod))
 					}
 					denials = append(denials, got)
 				}

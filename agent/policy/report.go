@@ -434,7 +434,7 @@ func (r *rule) misses(s *scope, p *part) (all []string) {
 func (r *rule) missedFields(s *scope, p *part) (all []string) {
 	if e, _ := r.nearestEntry(s, p); e != nil && r.text == nil {
 		for _, f := range e.fields {
-			if v := p.field(f.field); f.matcher.check(s, v) != yes {
+			if v := p.field(f.field); f.matcher.check(s.of(p), v) != yes {
 				all = append(all, whyNot(s, f.matcher, v, f.field))
 			}
 		}

@@ -119,7 +119,12 @@ func filledIn(p *place) string {
 	if !isPattern || m.glob {
 		says = filledForm.FindString(text)
 	}
-	for _, name := range append([]string{"account"}, p.listNames()...) {
+	names := p.listNames()
+	// An expression says that it means the sign itself.
+	if !p.filledIn && !(p.fills && isPattern && strings.Contains(text, `\$account`)) {
+		names = append([]string{accountName}, names...)
+	}
+	for _, name := range names {
 		if mark := "$" + name; strings.Contains(text, mark) && (isPattern || text != mark) {
 			says = mark
 		}
@@ -127,9 +132,9 @@ func filledIn(p *place) string {
 	if says == "" {
 		return ""
 	}
-	return fmt.Sprintf("%s: inside a text or a pattern nothing is filled in, and %s stands for itself; a value can be "+
-		"$account or the name of a list as a whole, and glob: 'x*' is for what changes", p.name,
-		quote(strings.TrimSpace(says)))
+	return fmt.Sprintf("%s: inside a text or a pattern nothing is filled in, but for $account and $actor in "+
+		"version 2, and %s stands for itself; a value can be $account or the name of a list as a whole, and glob: "+
+		"'x*' is for what changes", p.name, quote(strings.TrimSpace(says)))
 }
 
 func (p *place) listNames() (names []string) {

@@ -466,8 +466,10 @@ func (e *opEntry) fewValues(r *rule, field string) bool {
 // listed reports whether a test lists the values that it takes.
 func listed(m matcher) bool {
 	switch m := m.(type) {
-	case equals, isAccount, *literals:
+	case equals, isAccount, isActor, *literals:
 		return true
+	case filled:
+		return m.form == ""
 	case oneOf:
 		return every(m, listed)
 	case allOf:

@@ -135,6 +135,8 @@ func wantedPatterns(m matcher) (wanted []pattern) {
 	switch m := m.(type) {
 	case pattern:
 		return []pattern{m}
+	case filled:
+		return wantedPatterns(m.sample)
 	case allOf:
 		for _, one := range m {
 			wanted = append(wanted, wantedPatterns(one)...)

@@ -25,6 +25,8 @@ type place struct {
 	evadable bool                        // what evades the test is better off
 	first    bool                        // the test is all that is said about the value
 	negated  bool                        // it stands under not
+	fills    bool                        // the version of the file fills names in
+	filledIn bool                        // names stand in it for those of a request
 	steps    *steps                      // of the file
 }
 

@@ -35,9 +35,13 @@ func (c *compiler) reviewTests(r *rule, rules []*rule) {
 }
 
 func (c *compiler) reviewTest(p *place) {
+	at := p
+	if p.fills = c.version == version2; c.fillsIn {
+		p = p.sampled()
+	}
 	for _, trap := range testTraps {
 		if says := trap(p); says != "" {
-			c.Warn(p.node, "%s", says)
+			c.Warn(at.node, "%s", withoutSamples.Replace(says))
 		}
 	}
 }

@@ -106,5 +106,5 @@ func (r *rule) takesText(account hive.AccountName, text string) bool {
 	}
 	q := &Request{Kind: Challenge, Account: account, Text: text}
 	p := challengePart(Challenge, hive.Posting, text, nil)
-	return r.text.check(&scope{request: q}, p.textValue()) == yes
+	return r.text.check((&scope{request: q}).of(p), p.textValue()) == yes
 }

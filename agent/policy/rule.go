@@ -174,7 +174,7 @@ func (r *rule) matchesActors(q *Request, p *part) bool {
 func (r *rule) matchesContent(s *scope, p *part) (outcome, condition) {
 	switch {
 	case r.text != nil:
-		return r.text.check(s, p.textValue()), onContent
+		return r.text.check(s.of(p), p.textValue()), onContent
 	case r.ordered:
 		return r.matchesTransaction(s)
 	case r.entries == nil:
@@ -201,7 +201,7 @@ func (e *opEntry) matches(r *rule, s *scope, p *part) (outcome, condition) {
 	// Every field has to fit: one no is a no, and else one doubt is a doubt.
 	worst := yes
 	for _, f := range e.fields {
-		worst = min(worst, f.matcher.check(s, p.field(f.field)))
+		worst = min(worst, f.matcher.check(s.of(p), p.field(f.field)))
 	}
 	return worst, onContent
 }

@@ -302,7 +302,7 @@ func (w *schemaWriter) element(sh *shape) node {
 func (sh *shape) values() node {
 	switch sh.kind {
 	case anAccount:
-		return textLike(`^[a-z][a-z0-9.-]{2,15}$|^$` + refPattern)
+		return textLike(`^[a-z][a-z0-9.-]{2,15}$|^$` + refPattern + `|\$(account|actor)`)
 	case aKey:
 		return textLike(`^STM` + refPattern)
 	case aBool:

@@ -269,7 +269,7 @@ func TestSchemaTakesWhatCompiles(t *testing.T) {
 	}
 	for i := range uint64(300) {
 		m := maker{rand.New(rand.NewPCG(i, 5))}
-		src := pen(m).model(m.model())
+		src := pen{Rand: m.Rand}.model(m.model())
 		v, err := asEditorsSee([]byte(src))
 		if err != nil || !s.valid(s.root, v) {
 			t.Fatalf("seed %d does not fit, %v:\n%s", i, err, src)

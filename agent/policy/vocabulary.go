@@ -86,8 +86,9 @@ var (
 		{"within", "An instant at most so far from now, before or after it: `5m`, `7d`. In JSON a number of seconds " +
 			"or milliseconds since 1970, or a text of such a number or of ISO 8601."},
 		{"not", "None of: values, lists of them, `min`, `max`, `within`, `glob`, `regexp`."},
-		{"glob", "The whole text, `*` for any run and `?` for one character."},
-		{"regexp", "The whole text, RE2; single quotes keep backslashes."},
+		{"glob", "The whole text, `*` for any run and `?` for one character. `$account` and `$actor` are filled in."},
+		{"regexp", "The whole text, RE2; single quotes keep backslashes. `$account` and `$actor` are filled in, but " +
+			"for within brackets and behind a backslash."},
 		{"present", "`true` or `false`: for what can be absent."},
 		{"members", "The JSON object has no members beside these."},
 		{"each", "Every element of a list fits, and there is one. A JSON value that is no list is a list of one."},

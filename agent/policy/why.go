@@ -79,7 +79,7 @@ func (r *rule) nearestEntry(s *scope, p *part) (*opEntry, int) {
 		}
 		passed := 0
 		for _, f := range e.fields {
-			if f.matcher.check(s, p.field(f.field)) == yes {
+			if f.matcher.check(s.of(p), p.field(f.field)) == yes {
 				passed++
 			}
 		}
@@ -145,7 +145,7 @@ func (r *rule) whyNotActors(s *scope, p *part) string {
 
 func (r *rule) whyNotContent(s *scope, p *part) string {
 	if r.text != nil {
-		return whyNot(s, r.text, p.textValue(), "text")
+		return whyNot(s.of(p), r.text, p.textValue(), "text")
 	}
 	if e, _ := r.nearestEntry(s, p); e != nil {
 		if text := e.whyNot(s, p); text != "" {
@@ -164,7 +164,7 @@ func (r *rule) whyNotContent(s *scope, p *part) string {
 
 func (e *opEntry) whyNot(s *scope, p *part) string {
 	for _, f := range e.fields {
-		if v := p.field(f.field); f.matcher.check(s, v) != yes {
+		if v := p.field(f.field); f.matcher.check(s.of(p), v) != yes {
 			return whyNot(s, f.matcher, v, f.field)
 		}
 	}
@@ -182,7 +182,7 @@ func (r *rule) inDoubt(s *scope, p *part) string {
 
 func (r *rule) whyUnclear(s *scope, p *part) string {
 	if r.text != nil {
-		return whyNot(s, r.text, p.textValue(), "text")
+		return whyNot(s.of(p), r.text, p.textValue(), "text")
 	}
 	for i := range r.entries {
 		e, about := &r.entries[i], p
@@ -252,6 +252,10 @@ func plainWhyNot(s *scope, t matcher, v value, where string) string {
 		return fmt.Sprintf("no element of %s is %s", where, showMatcher(s, t.matcher))
 	case pattern:
 		return fmt.Sprintf("%s %s does not fit %s", where, v.show(), showMatcher(s, t))
+	case filled:
+		if t.form != "" {
+			return fmt.Sprintf("%s %s does not fit %s", where, v.show(), showMatcher(s, t))
+		}
 	}
 	return fmt.Sprintf("%s %s is not %s", where, v.show(), showMatcher(s, t))
 }
@@ -340,6 +344,8 @@ func showMatcher(s *scope, t matcher) string {
 		return t.value.show()
 	case isAccount:
 		return "$account " + quote(string(s.request.Account))
+	case isActor:
+		return fmt.Sprintf("$%s %s", actorName, quote(strings.Join(namesOf(s.actors), " and ")))
 	case sameAs:
 		return fmt.Sprintf("$%d.%s", t.operation+1, t.field)
 	case bound:
@@ -354,6 +360,8 @@ func showMatcher(s *scope, t matcher) string {
 			return "glob " + quote(t.source)
 		}
 		return "regexp " + quote(t.source)
+	case filled:
+		return strings.TrimPrefix(t.form+" ", " ") + quote(t.source)
 	case oneOf:
 		return "[" + showMatchers(s, t) + "]"
 	case *literals:

@@ -26,7 +26,7 @@ func within(a, b matcher) bool {
 	case *literals:
 		return every(a.list, func(one matcher) bool { return within(one, b) })
 	}
-	if reflect.DeepEqual(a, b) {
+	if sameTest(a, b) {
 		return true
 	}
 	if list, ok := b.(each); ok && isObject(a) && within(a, list.matcher) {
@@ -69,6 +69,16 @@ func within(a, b matcher) bool {
 		return ok && b.has(one)
 	}
 	return withinList(a, b)
+}
+
+// sameTest reports whether two tests are written alike. Names that are filled in are those of one
+// request.
+func sameTest(a, b matcher) bool {
+	if one, ok := a.(filled); ok {
+		other, ok := b.(filled)
+		return ok && one.form == other.form && one.source == other.source
+	}
+	return reflect.DeepEqual(a, b)
 }
 
 // isObject reports whether a test takes objects alone, by a member that it wants. An object that
@@ -279,7 +289,7 @@ func refuses(x, b matcher) bool {
 	case allOf:
 		return slices.ContainsFunc(b, func(one matcher) bool { return refuses(x, one) })
 	}
-	if reflect.DeepEqual(x, b) {
+	if sameTest(x, b) {
 		return true
 	}
 	switch x := x.(type) {
@@ -352,7 +362,7 @@ func refusesAbsent(m matcher) bool { return ofValue(m) && m.check(new(scope), va
 func independent(m matcher) bool {
 	return everyPiece(m, func(one matcher) bool {
 		switch one.(type) {
-		case isAccount, sameAs, aroundNow:
+		case isAccount, isActor, filled, sameAs, aroundNow:
 			return false
 		}
 		return true
@@ -364,7 +374,7 @@ func independent(m matcher) bool {
 func ofValue(m matcher) bool {
 	return everyPiece(m, func(one matcher) bool {
 		switch one.(type) {
-		case isAccount, sameAs:
+		case isAccount, isActor, filled, sameAs:
 			return false
 		}
 		return true

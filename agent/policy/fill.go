@@ -1,0 +1,292 @@
+package policy
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"pksa/agent/yamlnode"
+	"pksa/protocol/hive"
+)
+
+// isActor compares with the account whose authority the part needs.
+type isActor struct{}
+
+func (isActor) check(s *scope, v value) outcome {
+	if v.kind == isAbsent {
+		return no
+	}
+	return s.eachActor(func(name hive.AccountName) outcome { return compareEqual(textValue(string(name)), v) })
+}
+
+func namesOf(accounts []hive.AccountName) (names []string) {
+	for _, name := range accounts {
+		names = append(names, string(name))
+	}
+	return names
+}
+
+// of returns the scope, for a test of a part.
+func (s *scope) of(p *part) *scope {
+	s.actors = p.actors
+	return s
+}
+
+// eachActor returns what a test says of all accounts whose authority the part needs. Where it says
+// one thing of some and another of others, the answer is doubt, and that counts against the
+// request.
+func (s *scope) eachActor(say func(hive.AccountName) outcome) outcome {
+	first := unclear
+	for i, name := range s.actors {
+		switch said := say(name); {
+		case i == 0:
+			first = said
+		case said != first:
+			return unclear
+		}
+	}
+	return first
+}
+
+// filled is a text or a pattern with names in it that are known with the request.
+type filled struct {
+	form   string // glob or regexp; empty: a text
+	source string // as it stands in the file
+	pieces []piece
+	sample matcher // with names that stand for all: what the review knows of texts, it knows of this
+}
+
+// piece is what stands between two names, or a name.
+type piece struct {
+	text string
+	name string // account or actor; empty: the text
+}
+
+func (m filled) check(s *scope, v value) outcome {
+	switch {
+	case v.kind == isAbsent:
+		return no
+	// Whoever compares rules with rules has no account: then anything can be.
+	case s.request.Account == "":
+		return unclear
+	case !slices.ContainsFunc(m.pieces, func(one piece) bool { return one.name == actorName }):
+		return m.with(s, s.request.Account, "").check(s, v)
+	}
+	return s.eachActor(func(actor hive.AccountName) outcome {
+		return m.with(s, s.request.Account, actor).check(s, v)
+	})
+}
+
+const accountName, actorName = "account", "actor"
+
+// text returns the text, or the source of the pattern, for these names. In a pattern they are no
+// pattern: they stand for themselves, whatever is in them.
+func (m filled) text(account, actor string) string {
+	var b strings.Builder
+	for _, one := range m.pieces {
+		name := account
+		switch {
+		case one.name == "":
+			b.WriteString(one.text)
+			continue
+		case one.name == actorName:
+			name = actor
+		}
+		// In brackets, since what follows may repeat it. A name has no sign of a glob.
+		if m.form == "regexp" {
+			name = "(?:" + regexp.QuoteMeta(name) + ")"
+		}
+		b.WriteString(name)
+	}
+	return b.String()
+}
+
+// with returns the text or pattern for these names. The scope keeps patterns: a request has few
+// accounts, and a rule looks at many operations.
+func (m filled) with(s *scope, account, actor hive.AccountName) matcher {
+	text := m.text(string(account), string(actor))
+	if m.form == "" {
+		return equals{textValue(text)}
+	}
+	key := m.form + text
+	one, known := s.patterns[key]
+	if !known {
+		one, _ = newPattern(m.form, text) // it was tried with another name
+		if s.patterns == nil {
+			s.patterns = map[string]pattern{}
+		}
+		s.patterns[key] = one
+	}
+	return one
+}
+
+func newPattern(form, source string) (pattern, error) {
+	if form == "regexp" {
+		return newRegexp(source)
+	}
+	return newGlob(source)
+}
+
+// nameMark matches a name that is filled in. With two dollar signs it is a text with one.
+var nameMark = regexp.MustCompile(`\$?\$(?:account|actor)\b`)
+
+// fill parses a text or pattern in which names stand. The second result is false if there is none:
+// then it is what it always was. In version 1 it never is, since a text with such a name was taken
+// there as it stands.
+func (c *compiler) fill(form, source string) (filled, bool) {
+	m := filled{form: form, source: source}
+	if c.version != version2 || !strings.Contains(source, "$a") {
+		return m, false
+	}
+	from, found := 0, false
+	add := func(end int, more string) {
+		if text := source[from:end] + more; text != "" {
+			m.pieces = append(m.pieces, piece{text: text})
+		}
+	}
+	if form == "" && strings.HasPrefix(source, "$$") {
+		from = 1 // two signs begin a text with one
+	}
+	standsAlone := outsideClasses(source)
+	for _, at := range nameMark.FindAllStringIndex(source, -1) {
+		mark := source[at[0]:at[1]]
+		name := strings.TrimLeft(mark, "$")
+		_, isList := c.lists[name]
+		switch {
+		case isList, at[0] <= from && from == 1: // the first sign is that of the text
+			continue
+		// Of two signs in an expression the first is the end of the text, behind which nothing
+		// stands.
+		case form == "regexp" && (mark[1] == '$' || !standsAlone(at[0])):
+			continue
+		case mark[1] == '$':
+			add(at[0], mark[1:])
+		default:
+			add(at[0], "")
+			m.pieces = append(m.pieces, piece{name: name})
+		}
+		from, found = at[1], true
+	}
+	add(len(source), "")
+	return m, found
+}
+
+// outsideClasses returns a function that tells of rising places in a regular expression whether
+// what stands there stands for itself or for an operator: neither within brackets nor behind a
+// backslash.
+func outsideClasses(source string) func(at int) bool {
+	i := 0
+	return func(at int) bool {
+		for i < at {
+			switch quoted, isQuoted := strings.CutPrefix(source[i:], `\Q`); {
+			case isQuoted:
+				end := strings.Index(quoted, `\E`)
+				if end < 0 {
+					return false
+				}
+				i += len(`\Q`) + end + len(`\E`)
+			case source[i] == '\\':
+				i += 2
+			case source[i] == '[':
+				i = endOfClass(source, i+1)
+			default:
+				i++
+			}
+		}
+		return i == at
+	}
+}
+
+// endOfClass returns what follows a class of characters, given the place behind its bracket.
+func endOfClass(source string, i int) int {
+	if strings.HasPrefix(source[i:], "^") {
+		i++
+	}
+	for first := true; i < len(source); first = false {
+		switch {
+		case source[i] == ']' && !first:
+			return i + 1
+		case source[i] == '\\':
+			i += 2
+		case strings.HasPrefix(source[i:], "[:") && strings.Contains(source[i:], ":]"):
+			i += strings.Index(source[i:], ":]") + len(":]")
+		default:
+			i++
+		}
+	}
+	return i
+}
+
+// Names that stand for those of a request where the file is reviewed. No word of them is longer
+// than a letter, so none tells of a site, and nobody has them.
+const sampleAccount, sampleActor = "a7a7a7", "a8a8a8"
+
+var (
+	withSamples    = strings.NewReplacer("$"+accountName, sampleAccount, "$"+actorName, sampleActor)
+	withoutSamples = strings.NewReplacer("(?:"+sampleAccount+")", "$"+accountName, "(?:"+sampleActor+")", "$"+actorName,
+		sampleAccount, "$"+accountName, sampleActor, "$"+actorName)
+)
+
+// sampled returns a test of a value with such names in it.
+func sampled(m matcher) matcher {
+	all := func(list []matcher) (out []matcher) {
+		for _, one := range list {
+			out = append(out, sampled(one))
+		}
+		return out
+	}
+	switch m := m.(type) {
+	case filled:
+		return m.sample
+	case noneOf:
+		return noneOf{sampled(m.matcher)}
+	case allOf:
+		return allOf(all(m))
+	case oneOf:
+		return oneOf(all(m))
+	}
+	return m
+}
+
+func isFilled(m matcher) bool {
+	_, is := m.(filled)
+	return is
+}
+
+// sampled returns the place with such names in it.
+func (p *place) sampled() *place {
+	if !has(p.whole, isFilled) {
+		return p
+	}
+	with := *p
+	text := *p.node
+	with.matcher, with.whole, with.node, with.filledIn = sampled(p.matcher), sampled(p.whole), &text, true
+	text.Text = withSamples.Replace(text.Text)
+	with.beside = slices.Clone(p.beside)
+	for i, one := range with.beside {
+		with.beside[i] = sampled(one)
+	}
+	return &with
+}
+
+// filledText compiles a text with names in it. It reports false if there are none, or the value is
+// no text.
+func (c *compiler) filledText(n *yamlnode.Node, sh *shape) (matcher, bool) {
+	if !isTextual(sh) && sh.kind != aJSON && sh.kind != aDocument && sh.kind != aJSONText || sh.kind == aKey {
+		return nil, false
+	}
+	m, ok := c.fill("", n.Text)
+	if !ok {
+		return nil, false
+	}
+	c.fillsIn = true
+	m.sample = equals{textValue(m.text(sampleAccount, sampleActor))}
+	if sh.kind == anAccount {
+		// As long as the shortest name makes a name, there may be one.
+		if _, err := accountLiteral(m.text("abc", "abc")); err != nil {
+			c.Complain(n, "%s: no account has such a name, whatever is filled in", quote(n.Text))
+			return anything{}, true
+		}
+	}
+	return m, true
+}

@@ -109,11 +109,10 @@ func (l *Ledger) checkMark() error {
 		return fmt.Errorf("%w: %q: %v", errMarkRead, markPath(l.path), withoutPath(err))
 	}
 	if a, is := at.announcement(); is {
-		act := "accepted"
 		if a.mends {
-			act = "mended"
+			return fmt.Errorf("%w: mending it was cut off, and goes on when it is mended again", ErrRestored)
 		}
-		return fmt.Errorf("%w: it was being %s, and that was cut off", ErrRestored, act)
+		return fmt.Errorf("%w: bringing it back has not ended", ErrRestored)
 	}
 	if at.number > l.state.last.number {
 		return fmt.Errorf("%w: it ends at record %d, the mark is of %d", ErrRestored, l.state.last.number, at.number)

@@ -60,7 +60,8 @@ type granted struct {
 	admitted bool   // the commit allows it: without this no key is reached, see [Agent.reach]
 	role     hive.Role
 	session  *ledger.Session
-	answered bool // the application got an answer already, and gets no other one
+	exact    *protocol.SignAckData // of a transaction that the application made: its answer
+	answered bool                  // the application got an answer already, and gets no other one
 	// charged is until when the charges for its transaction count; zero if there are none.
 	charged time.Time
 	// shown is what the line of the log says beside the outcome: what the request does, and by
@@ -215,10 +216,10 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 		setTransaction(&ruling, p)
 	default:
 		ruling.Verdict = ledger.Admitted
-		ruling.Charges = a.budget.charge(v, j.inForce, j.decision.Charges, p.sent())
+		ruling.Charges = a.budget.charge(v, j.inForce, j.decision.Charges, p)
 		ruling.NewSession = p.newSession
 		setTransaction(&ruling, p)
-		if len(ruling.Charges) > 0 && p.sent() != nil {
+		if len(ruling.Charges) > 0 && p.sent() != nil && !p.request.Exact {
 			j.charged = ruling.Charges[0].Expires
 		}
 	}
@@ -231,6 +232,9 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 func setTransaction(ruling *ledger.Ruling, p *proposal) {
 	if tx := p.sent(); tx != nil {
 		ruling.TxID, ruling.TxBytes, ruling.TxExpires = tx.id, tx.bytes, tx.tx.Expiration.Time()
+		if p.request.Exact {
+			ruling.TxBytes = nil // by which the next start knows it, see takeUpUnfinished
+		}
 	}
 }
 
@@ -247,12 +251,17 @@ func (p *proposal) sent() *transaction {
 // What the rules said is taken from the first half; if another policy is in force by now, or a rule
 // depends on the time, they are judged again.
 func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
+	var full bool
 	a.budget.use(v, func(book *policy.Book) {
-		j.decision = p.prospect.Conclude(j.inForce, a.asks.beside(book), v.Now)
+		j.decision, full = a.budget.conclude(p, a.asks.beside(book), j.inForce, v.Now)
 	})
 	switch {
 	case j.decision.Verdict == policy.Deny:
 		j.refusal = &refusal{code: j.decision.Code, reason: j.decision.Reason}
+		return
+	case full:
+		j.refusal = &refusal{code: policy.CodeLimit, reason: fmt.Sprintf("limit: %d transactions that %s made can "+
+			"still be included, and more may not", mostExact, p.run.app)}
 		return
 	case j.decision.Verdict == policy.Ask && !a.canAsk():
 		j.refusal = &refusal{code: policy.CodeNobodyToAsk,

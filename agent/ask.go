@@ -303,6 +303,10 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 		until = earlier(until, p.tx.tx.Expiration.Time().Add(-answerMargin))
 	}
 	info := PendingRequest{Number: number, Since: time.Now(), Until: until, Reason: j.decision.Reason}
+	if p.request.Exact {
+		info.Reason += fmt.Sprintf("; the app made the transaction, which can be included until %s",
+			p.tx.tx.Expiration.Time().Format(time.RFC3339))
+	}
 	a.describe(p, &info)
 	w := a.asks.add(info, [32]byte(info.Digest), p.request.Ops)
 	defer a.asks.remove(number)

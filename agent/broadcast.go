@@ -18,7 +18,7 @@ import (
 
 // carryOut signs and, if asked, broadcasts what was admitted. The record that permits it is on
 // disk.
-func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadcast bool) {
+func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, request *policy.Request) {
 	r := g.run
 	signed, err := a.sign(g, tx)
 	if err != nil {
@@ -35,13 +35,21 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, broadc
 	case err != nil:
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
 			answer: r.nack(protocol.TextInternal), failed: true})
-	case !broadcast:
+	case request.Exact && !request.Broadcast:
+		g.exact = &protocol.SignAckData{ID: tx.id, Signatures: signed.Signatures}
+		a.finish(ctx, g, ending{outcome: "signed", answer: r.exactAck(g.exact, false)})
+	case !request.Broadcast:
 		// The application may send it whenever it likes: what becomes of it is not looked up, and
 		// its charges stay.
 		no := false
 		a.finish(ctx, g, ending{outcome: "signed", answer: protocol.Ack{Kind: protocol.Sign, UUID: r.msg.UUID,
 			Data: text, Broadcast: &no}})
 	default:
+		if request.Exact {
+			g.exact = &protocol.SignAckData{ID: tx.id, Signatures: signed.Signatures}
+			a.broadcast(ctx, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text})
+			return
+		}
 		lost := ledger.Fate{TxID: tx.id, Number: g.number, Account: string(r.msg.Account), App: r.app,
 			TxExpires: tx.tx.Expiration.Time(), Until: g.charged}
 		a.broadcast(ctx, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text,
@@ -178,8 +186,15 @@ func (a *Agent) broadcastDone(ctx context.Context, g granted, id hive.TxID, o no
 	switch o.State {
 	case node.Accepted:
 		e.answer = protocol.BroadcastAck(r.msg.UUID, id.String())
+		if g.exact != nil {
+			e.answer = r.exactAck(g.exact, true)
+		}
 	case node.Refused, node.Expired:
 		e.answer, e.failed, e.told = r.notBroadcast(o, id), true, failureText(o, id)
+		if g.exact != nil && o.State == node.Refused {
+			// It may live for an hour, nodes have it, and its application may bring it again.
+			e.answer = r.doubt(e.told)
+		}
 	default:
 		// The deadline of a stop. Left unfinished: the next start looks the transaction up.
 		a.log.Warn("outcome of a broadcast is not known", append(r.attrs(), "tx", id.String(), "reason", o.Reason)...)

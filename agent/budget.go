@@ -32,6 +32,7 @@ type budget struct {
 	rules *policy.Policy // by which shown and windows are
 	// absent is what of book paid for transactions that provably never reached the chain.
 	absent     map[hive.TxID]storedCharges
+	exact      exactCharges
 	windows    map[string]time.Duration // of the limits, by the policy that was in force at the last sweep
 	generation uint64                   // of the ledger; another one means that a commit failed
 	swept      time.Time                // when old charges were dropped last
@@ -186,7 +187,7 @@ const keepAfter = 100_000
 
 // fill reads the charges that the ledger holds. What was given back does not count.
 func (b *budget) fill(v ledger.View) {
-	b.book, b.absent = new(policy.Book), map[hive.TxID]storedCharges{}
+	b.book, b.absent, b.exact = new(policy.Book), map[hive.TxID]storedCharges{}, nil
 	n := 0
 	for c := range v.Charges() {
 		s := decodeCharges(c)
@@ -202,6 +203,7 @@ func (b *budget) fill(v ledger.View) {
 			b.absent[id] = s
 		}
 		s.count(b.book)
+		b.exact.add(s, v.Now)
 		if n++; n%keepAfter == 0 {
 			b.sweep(v.Now)
 		}
@@ -226,25 +228,99 @@ func (s storedCharges) count(book *policy.Book) {
 }
 
 // charge counts what a request costs, and returns the record of it for the ledger, which commits it
-// with the request. tx is what is broadcast for it, nil if nothing is.
-func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.Charge,
-	tx *transaction) []ledger.Charge {
+// with the request.
+func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.Charge, p *proposal) []ledger.Charge {
 	if len(charges) == 0 {
 		return nil
 	}
 	stored := storedCharges{At: v.Now, Charges: charges}
-	if tx != nil {
+	expires := v.Now.Add(keep(inForce, charges))
+	switch tx := p.sent(); {
+	case p.request.Exact:
+		stored.Exact, stored.ExactApp, stored.ExactExpires = p.tx.id.String(), p.run.app, p.tx.tx.Expiration.Time()
+		if stored.ExactExpires.After(expires) {
+			expires = stored.ExactExpires
+		}
+	case tx != nil:
 		stored.Tx, stored.TxExpires = tx.id.String(), tx.tx.Expiration.Time()
 	}
 	b.use(v, func(book *policy.Book) {
 		b.follow(inForce)
 		book.Add(v.Now, charges)
+		b.exact.add(stored, v.Now)
 		if v.Now.Sub(b.swept) > sweepEvery {
 			b.sweep(v.Now)
 		}
 		b.show(v.Now)
 	})
-	return []ledger.Charge{{Data: stored.encode(), Expires: v.Now.Add(keep(inForce, charges))}}
+	return []ledger.Charge{{Data: stored.encode(), Expires: expires}}
+}
+
+// mostExact is how many transactions of one app's making are remembered that were charged and can
+// still be included.
+const mostExact = 1000
+
+// exactCharges is what apps were charged for transactions of their own making that can still be
+// included. Whoever brings such a one again is not charged again for it; another app is.
+type exactCharges map[string]map[hive.TxID]*exactCharge // by app
+
+type exactCharge struct {
+	charges []policy.Charge
+	expires time.Time
+}
+
+func (e *exactCharges) add(s storedCharges, now time.Time) {
+	id, err := hive.ParseTxID(s.Exact)
+	if err != nil || !s.ExactExpires.After(now) {
+		return
+	}
+	if *e == nil {
+		*e = exactCharges{}
+	}
+	of := (*e)[s.ExactApp]
+	if of == nil {
+		of = map[hive.TxID]*exactCharge{}
+		(*e)[s.ExactApp] = of
+	}
+	if of[id] == nil {
+		of[id] = &exactCharge{expires: s.ExactExpires}
+	}
+	of[id].charges = append(of[id].charges, s.Charges...)
+}
+
+// paid returns what the app was charged for a transaction. full is set if there is no room for it.
+func (e exactCharges) paid(app string, id hive.TxID, now time.Time) (charges []policy.Charge, full bool) {
+	of := e[app]
+	if c := of[id]; c != nil {
+		return c.charges, false
+	}
+	if len(of) >= mostExact {
+		maps.DeleteFunc(of, func(_ hive.TxID, c *exactCharge) bool { return !c.expires.After(now) })
+	}
+	return nil, len(of) >= mostExact
+}
+
+// conclude makes the second half of a decision. What the app was charged already for the very
+// transaction is taken off the counters, and off what is charged. The caller holds mu, as in use.
+func (b *budget) conclude(p *proposal, counters policy.Counters, inForce *policy.Policy,
+	now time.Time) (d policy.Decision, full bool) {
+	if !p.request.Exact || p.tx == nil {
+		return p.prospect.Conclude(inForce, counters, now), false
+	}
+	paid, full := b.exact.paid(p.run.app, p.tx.id, now)
+	if len(paid) == 0 {
+		d = p.prospect.Conclude(inForce, counters, now)
+		return d, full && len(d.Charges) > 0
+	}
+	var own policy.Reserve
+	own.Remove(paid)
+	d = p.prospect.Conclude(inForce, own.Beside(counters), now)
+	d.Charges = slices.DeleteFunc(slices.Clone(d.Charges), func(c policy.Charge) bool {
+		return slices.ContainsFunc(paid, func(p policy.Charge) bool {
+			return p.Limit == c.Limit && p.Split == c.Split && p.Unit == c.Unit && p.Amount == c.Amount
+		})
+	})
+	return d, false
 }
 
 // keep returns how long charges are remembered: as long as the longest window that they count in.

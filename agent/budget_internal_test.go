@@ -105,6 +105,39 @@ func (p *payments) open() {
 	p.must(p.l.Look(context.Background(), func(v ledger.View) { p.b.load(v, p.rules) }))
 }
 
+// An app has so many transactions of its own making that are charged and can still be included.
+// Beyond these it is told so; one that it was charged for is not one more, and another app has its
+// own.
+func TestExactChargesOfOneApp(t *testing.T) {
+	now := time.Unix(1_900_000_000, 0)
+	var e exactCharges
+	id := func(n int) hive.TxID { return hive.TxID{byte(n), byte(n >> 8), 1} }
+	add := func(n int, life time.Duration) {
+		e.add(storedCharges{Exact: id(n).String(), ExactApp: "app", ExactExpires: now.Add(life),
+			Charges: []policy.Charge{{Limit: "l", Unit: "HIVE", Amount: "1"}}}, now)
+	}
+	for n := range mostExact - 1 {
+		add(n, time.Minute)
+	}
+	if _, full := e.paid("app", id(mostExact), now); full {
+		t.Error("full before it is")
+	}
+	add(mostExact-1, time.Hour)
+	if _, full := e.paid("app", id(mostExact), now); !full {
+		t.Error("there is no bound")
+	}
+	if paid, full := e.paid("app", id(0), now); full || len(paid) != 1 {
+		t.Errorf("what was charged already: %v, full %t", paid, full)
+	}
+	if _, full := e.paid("other", id(mostExact), now); full {
+		t.Error("another app has no room")
+	}
+	later := now.Add(time.Minute)
+	if _, full := e.paid("app", id(mostExact), later); full || len(e["app"]) != 1 {
+		t.Errorf("%d are kept that can be included", len(e["app"]))
+	}
+}
+
 // pay asks for a payment; it is admitted if the budget has room.
 func (p *payments) pay(n int, amount int64) {
 	p.Helper()
@@ -130,7 +163,8 @@ func (p *payments) pay(n int, amount int64) {
 		charges := []policy.Charge{{Limit: "tips", Unit: "HBD", Amount: fmt.Sprint(amount)}}
 		record, _ := json.Marshal(map[string]any{"cost": charges}) // texts
 		return ledger.Ruling{Verdict: ledger.Admitted, Record: record, TxID: tx.id, TxExpires: v.Now.Add(time.Minute),
-			TxBytes: []byte("x"), Charges: p.b.charge(v, p.rules, charges, tx)}
+			TxBytes: []byte("x"), Charges: p.b.charge(v, p.rules, charges,
+				&proposal{tx: tx, request: &policy.Request{Broadcast: true}})}
 	})
 	if errors.Is(err, ledger.ErrNoRun) {
 		return

@@ -30,6 +30,12 @@ type storedCharges struct {
 	// LostUntil is set if what was charged was lost: until then nothing is left of any limit whose
 	// window holds At.
 	LostUntil time.Time `json:"lost_until,omitzero"`
+	// Exact is the transaction that they paid for if the app ExactApp made it, with its expiration:
+	// until then the app pays nothing more for it. It may have been handed out, so these charges
+	// are never given back. An older program passes over the three.
+	Exact        string    `json:"exact,omitempty"`
+	ExactApp     string    `json:"exact_app,omitempty"`
+	ExactExpires time.Time `json:"exact_expires,omitzero"`
 }
 
 // LostCharge returns what counts in the place of a charge that the ledger has lost: what the record
@@ -254,7 +260,8 @@ func sumUp(v ledger.View, held []ledger.Held) (sums []ledger.Sum, young uint64) 
 // slice returns in which slice charges may be added up now, the zero value if they may not be.
 func (s storedCharges) slice(v ledger.View, expires time.Time) slice {
 	begin, end := policy.Slice(s.At, v.Now)
-	if !s.LostUntil.IsZero() || v.Now.Sub(s.At) < refund.SummedAfter || !expires.After(v.Now) || !begin.Before(end) {
+	if !s.LostUntil.IsZero() || s.ExactExpires.After(v.Now) || v.Now.Sub(s.At) < refund.SummedAfter ||
+		!expires.After(v.Now) || !begin.Before(end) {
 		return slice{}
 	}
 	if id, ok := s.transaction(); ok {

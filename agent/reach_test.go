@@ -123,7 +123,8 @@ allow:
 		{"sign_req", sign("posting", `"ops":[`+legacy+`],"broadcast":true`)},
 		{"sign_req", sign("active", `"ops":[`+voting+`,`+legacy+`],"broadcast":true`)},
 		{"sign_req", sign("active", `"ops":[["proposal_create",`+fields+`]],"broadcast":true`)},
-		{"sign_req", sign("active", `"tx":`+whole+`,"broadcast":true`)}, // no member that this wallet knows
+		{"sign_req", sign("active", `"tx":`+whole+`,"broadcast":true`)},
+		{"sign_req", sign("active", `"tx":`+strings.Replace(whole, legacy, voting+","+legacy, 1)+`,"broadcast":false`)},
 		{"sign_req", sign("posting", `"ops":[`+voting+`],"tx":`+whole+`,"broadcast":true`)},
 		{"challenge_req", text("active", whole)},
 		{"challenge_req", text("active", packed)},

@@ -63,6 +63,7 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 		a.admit(ctx, &p)
 		return
 	}
+	p.request.Exact = data.Tx != nil
 	ops, err := a.operations(data.Ops)
 	switch {
 	case errors.Is(err, hive.ErrUnknownOperation):
@@ -74,13 +75,13 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 	// All that counts from here on is in ops, and they may wait for long.
 	p.request.Ops, data.Ops, r.clear = ops, nil, nil
 	if p.refusal == nil {
-		a.propose(ctx, &p, ops)
+		a.propose(ctx, &p, ops, data.Tx)
 	}
 	granted, ok := a.admit(ctx, &p)
 	if !ok {
 		return
 	}
-	a.carryOut(ctx, granted, p.tx, p.request.Broadcast)
+	a.carryOut(ctx, granted, p.tx, p.request)
 }
 
 // operations reads what the application sent. An error names operation and field.
@@ -99,10 +100,28 @@ func (a *Agent) operations(raws [][]byte) ([]hive.Operation, error) {
 	return ops, nil
 }
 
+// checkExact returns why a transaction that an application made is not signed, whatever the policy
+// says of it; empty if there is nothing.
+func (a *Agent) checkExact(tx hive.Transaction, head node.Head) string {
+	now, ends := head.ChainTime(time.Now()), tx.Expiration.Time()
+	switch most := a.settings().TransactionLife; {
+	case !ends.After(now):
+		return fmt.Sprintf("the transaction expired at %s, and the chain's time is %s", tx.Expiration, hive.TimeOf(now))
+	case ends.Sub(now) > most:
+		return fmt.Sprintf("the transaction expires at %s, which is more than %s ahead of the chain's time "+
+			"(limits.transaction_life)", tx.Expiration, most)
+	case tx.RefBlockNum == head.RefBlockNum && tx.RefBlockPrefix != head.RefBlockPrefix:
+		return "the transaction refers to a block that the chain does not have"
+	}
+	return ""
+}
+
 // propose builds the transaction and makes the first half of the decision, on which the life of the
 // transaction depends. Without a reference block the operations are still judged, so that a refusal
 // stays a refusal while no node answers; what would be allowed fails then.
-func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) {
+//
+// What exact says of the transaction is kept; if it is nil, the wallet makes that.
+func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, exact *protocol.TxHead) {
 	if code, reason := p.request.NeverSigned(); code != "" {
 		p.refusal = &refusal{code: code, reason: reason}
 		return
@@ -122,11 +141,20 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation) 
 	}
 	tx := hive.Transaction{RefBlockNum: head.RefBlockNum, RefBlockPrefix: head.RefBlockPrefix, Operations: ops,
 		Expiration: hive.TimeOf(head.ChainTime(time.Now()).Add(lifetime))}
+	if exact != nil {
+		tx.RefBlockNum, tx.RefBlockPrefix, tx.Expiration = exact.RefBlockNum, exact.RefBlockPrefix, exact.Expiration
+		if reason := a.checkExact(tx, head); reason != "" && p.obstacle == nil {
+			p.refusal = &refusal{code: policy.CodeUnsupported, reason: reason}
+			return
+		}
+	}
 	if tx.Operations, err = a.readBack(tx, head.MaxTransactionSize); err == nil {
 		p.request.Ops = tx.Operations
 		a.foresee(p)
-		tx.Expiration = hive.TimeOf(head.ChainTime(time.Now()).Add(a.lifetimeOf(p)))
-		p.tx, err = a.build(tx)
+		if exact == nil {
+			tx.Expiration = hive.TimeOf(head.ChainTime(time.Now()).Add(a.lifetimeOf(p)))
+		}
+		p.tx, err = a.build(tx, exact != nil)
 	}
 	if err == nil && p.request.Broadcast && a.uncertain.full() {
 		err = errUncertain
@@ -227,8 +255,9 @@ func (a *Agent) decodeSame(bytes []byte, ops []hive.Operation) (hive.Transaction
 }
 
 // build serialises a transaction with an id that no other of ours has, and decodes the final bytes
-// once more: their operations are those that are judged, shown and recorded.
-func (a *Agent) build(tx hive.Transaction) (*transaction, error) {
+// once more: their operations are those that are judged, shown and recorded. An exact one is what
+// an application made: it stays as it is, however often it comes.
+func (a *Agent) build(tx hive.Transaction, exact bool) (*transaction, error) {
 	var id hive.TxID
 	var bytes []byte
 	if a.recent.waits(time.Now()) {
@@ -241,6 +270,12 @@ func (a *Agent) build(tx hive.Transaction) (*transaction, error) {
 			return nil, err
 		}
 		id = hive.TransactionID(bytes)
+		if exact {
+			// So that none of ours gets the same id soon. Later none can: it refers to a block that
+			// is not made yet.
+			a.recent.take(id, time.Now(), time.Now())
+			break
+		}
 		if a.recent.take(id, tx.Expiration.Time(), time.Now()) {
 			break
 		}
@@ -253,6 +288,10 @@ func (a *Agent) build(tx hive.Transaction) (*transaction, error) {
 	back, err := a.decodeSame(bytes, tx.Operations)
 	if err != nil {
 		return nil, err
+	}
+	if len(back.Operations) != len(tx.Operations) || back.RefBlockNum != tx.RefBlockNum ||
+		back.RefBlockPrefix != tx.RefBlockPrefix || back.Expiration != tx.Expiration {
+		return nil, &differsError{}
 	}
 	return &transaction{back, bytes, id, a.network.SigningDigest(bytes)}, nil
 }

@@ -37,6 +37,10 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 			a.settleLate(u, "refused", ending{outcome: "nobody was asked any more"}, lateNack(protocol.TextRefused))
 		case u.Verdict == ledger.Denied:
 			a.settleDenied(u)
+		case u.TxID != [20]byte{} && len(u.TxBytes) == 0:
+			// An application made it, and may bring it again: it gets the same signature, and pays
+			// nothing more.
+			a.settleLate(u, "failed", ending{outcome: "cut off"}, lateDoubt(protocol.TextInternal))
 		case u.TxID != [20]byte{}:
 			// It may be on the chain, on its way, or never sent: only the chain knows. Its id stays
 			// taken, so that no new request gets the answer to it.

@@ -84,6 +84,7 @@ var boundsInCode = []struct {
 	{"large requests that are worked on", "from 32 KiB on", "agent", "largeClear", 32 << 10},
 	{"requests before one in the queue", "has 64 of an app", "agent/ledger", "aloneOps", 64},
 	{"requests before one in the queue", "else 8 in all", "agent/ledger", "togetherOps", 8},
+	{"transactions of an app's own making", "| 1,000 |", "agent", "mostExact", 1000},
 	{"operations of a request", "| 200 (", "agent/config", "Operations", 200},
 	{"sessions of one app", "| 32 (", "agent/config", "SessionsPerApp", 32},
 	{"sessions |", "| 1,000 (", "agent/config", "SessionsPerAccount", 1000},

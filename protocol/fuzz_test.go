@@ -2,6 +2,7 @@ package protocol_test
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"pksa/protocol"
@@ -71,6 +72,8 @@ func fuzzPayload[T interface{ Encode() ([]byte, error) }](f *testing.F, decode f
 	for _, v := range clientVectors(f) {
 		f.Add([]byte(v.Text))
 	}
+	f.Add([]byte(`{"key_type":"active","tx":{"ref_block_num":1,"ref_block_prefix":2,` +
+		`"expiration":"2030-01-01T00:00:00","operations":[["vote",{}]],"extensions":[]},"broadcast":true}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		data, err := decode(text)
 		if err != nil {
@@ -87,9 +90,13 @@ func fuzzPayload[T interface{ Encode() ([]byte, error) }](f *testing.F, decode f
 	})
 }
 
-func FuzzDecodeAuthReqData(f *testing.F)      { fuzzPayload(f, protocol.DecodeAuthReqData) }
-func FuzzDecodeAuthAckData(f *testing.F)      { fuzzPayload(f, protocol.DecodeAuthAckData) }
-func FuzzDecodeSignReqData(f *testing.F)      { fuzzPayload(f, protocol.DecodeSignReqData) }
+func FuzzDecodeAuthReqData(f *testing.F) { fuzzPayload(f, protocol.DecodeAuthReqData) }
+func FuzzDecodeAuthAckData(f *testing.F) { fuzzPayload(f, protocol.DecodeAuthAckData) }
+func FuzzDecodeSignReqData(f *testing.F) { fuzzPayload(f, protocol.DecodeSignReqData) }
+func FuzzDecodeSignAckData(f *testing.F) {
+	f.Add([]byte(`{"id":"` + strings.Repeat("0a", 20) + `","signatures":["` + aSignature + `"]}`))
+	fuzzPayload(f, protocol.DecodeSignAckData)
+}
 func FuzzDecodeChallengeReqData(f *testing.F) { fuzzPayload(f, protocol.DecodeChallengeReqData) }
 func FuzzDecodeChallengeAckData(f *testing.F) { fuzzPayload(f, protocol.DecodeChallengeAckData) }
 

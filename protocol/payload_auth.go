@@ -21,6 +21,8 @@ type AppInfo struct {
 	Description string
 	Icon        string // URL; never to be fetched
 	PubKey      string // only Keychain knows it; ignore it
+	// Exact asks whether the wallet signs transactions that the application made: member tx, true.
+	Exact bool
 }
 
 // AuthChallenge is a challenge inside an auth_req. Its text is not checked by [CheckChallenge] yet.
@@ -51,12 +53,16 @@ func (o *object) app() AppInfo {
 	if !ok {
 		return AppInfo{}
 	}
-	inner := o.innerOf("app", value, &object{names: []string{"name", "description", "icon", "pubkey"}, open: true})
+	names := []string{"name", "description", "icon", "pubkey", "tx"}
+	inner := o.innerOf("app", value, &object{names: names, open: true})
 	app := AppInfo{
 		Name:        inner.text("name"),
 		Description: inner.optionalText("description"),
 		Icon:        inner.optionalText("icon"),
 		PubKey:      inner.optionalText("pubkey"),
+	}
+	if value, ok := inner.raw("tx"); ok { // anything else is of an application that means something else
+		app.Exact = string(value) == "true"
 	}
 	if app.Name == "" {
 		inner.fail("name", ReasonValue)
@@ -93,6 +99,9 @@ func (d AuthReqData) Encode() ([]byte, error) {
 	w.optionalText("description", d.App.Description)
 	w.optionalText("icon", d.App.Icon)
 	w.optionalText("pubkey", d.App.PubKey)
+	if d.App.Exact {
+		w.boolean("tx", true)
+	}
 	w.close()
 	if c := d.Challenge; c != nil {
 		w.name("challenge")
@@ -111,13 +120,16 @@ type AuthAckData struct {
 	Expire    int64             // end of the session, ms since 1970
 	Token     secret.Text       // one uuid per session; clients of protocol 0.8 need it
 	Challenge *ChallengeAckData // the signed challenge; nil if none was asked
+	// Exact says that the wallet signs transactions that the application made: member tx, true. It
+	// is told only to who asks, since some applications refuse members that they do not know.
+	Exact bool
 }
 
 // DecodeAuthAckData reads the clear payload of auth_ack on the application's side. The challenge
 // may have either of its two names, or both with equal content. The caller checks whether Expire
 // has passed. Errors are *DecodeError.
 func DecodeAuthAckData(text []byte) (AuthAckData, error) {
-	o := readPayload("auth_ack_data", text, "expire", "token", "challenge", "challenge_data")
+	o := readPayload("auth_ack_data", text, "expire", "token", "challenge", "challenge_data", "tx")
 	data := AuthAckData{Expire: o.integer("expire", 1), Token: secret.Text(o.optionalText("token"))}
 	for _, name := range []string{"challenge", "challenge_data"} {
 		value, ok := o.optional(name)
@@ -131,6 +143,9 @@ func DecodeAuthAckData(text []byte) (AuthAckData, error) {
 			o.fail(name, ReasonValue)
 		}
 		data.Challenge = &signed
+	}
+	if said := o.optionalBoolean("tx"); said != nil {
+		data.Exact = *said
 	}
 	if o.err != nil {
 		return AuthAckData{}, o.failed()
@@ -150,6 +165,9 @@ func (d AuthAckData) Encode() ([]byte, error) {
 			w.name(name)
 			w.challengeAck(*d.Challenge)
 		}
+	}
+	if d.Exact {
+		w.boolean("tx", true)
 	}
 	w.close()
 	return w.payload()

@@ -113,6 +113,10 @@ func TestDecodeSignReqData(t *testing.T) {
 	}
 	ops := func(ops string) string { return sign(`"posting"`, ops, "true", "") }
 	nonce := func(nonce string) string { return sign(`"posting"`, `[["vote",{}]]`, "true", `,"nonce":`+nonce) }
+	whole := func(more string) string {
+		return `{"key_type":"posting","tx":{"ref_block_num":65535,"ref_block_prefix":4294967295,` +
+			`"expiration":"2030-01-01T00:00:00","operations":[["vote",{}]]` + more + `},"broadcast":true}`
+	}
 	runPayloadCases(t, protocol.DecodeSignReqData, []payloadCase{
 		{"active", sign(`"active"`, `[["vote",{}]]`, "false", ""), "", ""},
 		{"object form", ops(`[{"type":"vote_operation","value":{}}]`), "", ""},
@@ -120,6 +124,20 @@ func TestDecodeSignReqData(t *testing.T) {
 		{"as many as allowed", ops(`[` + strings.Repeat(`[],`, protocol.MaxOps-1) + `[]]`), "", ""},
 		{"too many", ops(`[` + strings.Repeat(`[],`, protocol.MaxOps) + `[]]`), protocol.ReasonNames, "ops"},
 		{"ops null", ops("null"), protocol.ReasonType, "ops"},
+		{"tx", whole(""), "", ""},
+		{"tx with empty lists", whole(`,"extensions":[],"signatures":[]`), "", ""},
+		{"tx and ops", strings.Replace(whole(""), `"tx"`, `"ops":[["vote",{}]],"tx"`, 1), protocol.ReasonMember, "ops"},
+		{"tx and ops null", strings.Replace(whole(""), `"tx"`, `"ops":null,"tx"`, 1), protocol.ReasonMember, "ops"},
+		{"tx null", strings.Replace(sign(`"posting"`, "null", "true", ""), "ops", "tx", 1), protocol.ReasonType, "tx"},
+		{"tx with a member more", whole(`,"x":1`), protocol.ReasonMember, ""},
+		{"tx with an extension", whole(`,"extensions":[1]`), protocol.ReasonValue, "extensions"},
+		{"tx with a signature", whole(`,"signatures":["00"]`), protocol.ReasonValue, "signatures"},
+		{"tx with a block beyond", strings.Replace(whole(""), "65535", "65536", 1), protocol.ReasonValue,
+			"ref_block_num"},
+		{"tx with a prefix beyond", strings.Replace(whole(""), "4294967295", "4294967296", 1), protocol.ReasonValue,
+			"ref_block_prefix"},
+		{"tx with a zone", strings.Replace(whole(""), "00:00\"", "00:00Z\"", 1), protocol.ReasonValue, "expiration"},
+		{"tx without operations", strings.Replace(whole(""), `["vote",{}]`, "", 1), protocol.ReasonValue, "operations"},
 		{"ops of strings", ops(`["vote",{}]`), protocol.ReasonType, "ops"},
 		{"ops of null", ops(`[null]`), protocol.ReasonType, "ops"},
 		{"equal names in an operation", ops(`[["vote",{"voter":"a","voter":"b"}]]`), protocol.ReasonDuplicate, ""},
@@ -218,6 +236,8 @@ func TestDecodeAuthAckData(t *testing.T) {
 		{"memo of Keychain", `{"expire":1,"challenge":"#abc"}`, protocol.ReasonType, "challenge"},
 		{"bad key", `{"expire":1,"challenge":{"pubkey":"STM","challenge":"ab"}}`, protocol.ReasonValue, "pubkey"},
 		{"unknown member", `{"expire":1,"nonce":1}`, protocol.ReasonMember, ""},
+		{"tx", `{"expire":1,"tx":true}`, "", ""},
+		{"tx of another type", `{"expire":1,"tx":1}`, protocol.ReasonType, "tx"},
 	})
 	for _, name := range []string{"challenge", "challenge_data"} {
 		data, err := protocol.DecodeAuthAckData([]byte(`{"expire":5,"` + name + `":` + signed + `}`))
@@ -227,6 +247,43 @@ func TestDecodeAuthAckData(t *testing.T) {
 		}
 	}
 }
+
+func TestDecodeSignAckData(t *testing.T) {
+	id, signature := strings.Repeat("0a", 20), `"`+aSignature+`"`
+	of := func(id, signatures string) string { return `{"id":"` + id + `","signatures":[` + signatures + `]}` }
+	runPayloadCases(t, protocol.DecodeSignAckData, []payloadCase{
+		{"good", of(id, signature), "", ""},
+		{"two", of(id, signature+","+signature), "", ""},
+		{"none", of(id, ""), protocol.ReasonValue, "signatures"},
+		{"too many", of(id, strings.Repeat(signature+",", 8)+signature), protocol.ReasonNames, "signatures"},
+		{"short id", of(id[2:], signature), protocol.ReasonValue, "id"},
+		{"no signature", of(id, `"00"`), protocol.ReasonValue, "signatures"},
+		{"a number", of(id, `1`), protocol.ReasonType, "signatures"},
+		{"no signatures", `{"id":"` + id + `"}`, protocol.ReasonMissing, "signatures"},
+		{"a request", `{"key_type":"active","ops":[["vote",{}]],"broadcast":true}`, protocol.ReasonMember, ""},
+	})
+	// No request is read from it.
+	clear := []byte(of(id, signature))
+	if _, err := protocol.DecodeSignReqData(clear); err == nil {
+		t.Error("it is a sign_req")
+	}
+	if _, err := protocol.DecodeAuthReqData(clear); err == nil {
+		t.Error("it is an auth_req")
+	}
+	if _, err := protocol.DecodeChallengeReqData(clear); err == nil {
+		t.Error("it is a challenge_req")
+	}
+}
+
+// aSignature is the signature of a key of a label, in plain sight.
+var aSignature = func() string {
+	key := hive.PrivateKeyFromSeed("a label")
+	signature, err := key.Sign(hive.HashText("x"))
+	if err != nil {
+		panic(err)
+	}
+	return signature.String()
+}()
 
 func TestDecodeChallengeAckData(t *testing.T) {
 	runPayloadCases(t, protocol.DecodeChallengeAckData, []payloadCase{
@@ -299,6 +356,13 @@ func TestEncodePayloads(t *testing.T) {
 		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`["vote", {"b":1,"a":2}]`), []byte(`{}`)},
 			Nonce: 1700000000000}, `{"key_type":"active","ops":[["vote", ` +
 			`{"b":1,"a":2}],{}],"broadcast":false,"nonce":1700000000000}`},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`["vote", {}]`)}, Broadcast: true,
+			Tx: &protocol.TxHead{RefBlockNum: 1, RefBlockPrefix: 2, Expiration: 1}}, `{"key_type":"active","tx":` +
+			`{"ref_block_num":1,"ref_block_prefix":2,"expiration":"1970-01-01T00:00:01","operations":[["vote", {}]],` +
+			`"extensions":[]},"broadcast":true}`},
+		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x", Exact: true}}, `{"app":{"name":"x","tx":true}}`},
+		{protocol.AuthAckData{Expire: 5, Exact: true}, `{"expire":5,"tx":true}`},
+		{protocol.SignAckData{}, ""},
 		{protocol.ChallengeReqData{KeyType: hive.Memo, Challenge: "#c", Decrypt: true, Nonce: 1700000000000},
 			`{"key_type":"memo","challenge":"#c","decrypt":true,"nonce":1700000000000}`},
 		{signed, inner},

@@ -183,7 +183,7 @@ func (c *Client) acceptAuth(ctx context.Context, grant *Grant, a Auth, m protoco
 	}
 	// Only now that everything is checked: a session that was granted before keeps its end if this
 	// answer is wrong.
-	s.renew(expires, string(data.Token))
+	s.renew(expires, string(data.Token), data.Exact)
 	c.keepSession(s)
 	grant.Expires = expires
 	return nil

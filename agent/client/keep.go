@@ -118,6 +118,13 @@ func (k *Kept) Sign(ctx context.Context, r SignRequest) (signed *Signed, err err
 	return signed, err
 }
 
+// SignExact does what [Client.SignExact] does, in the session, and finds out about it as
+// [Kept.Sign] does.
+func (k *Kept) SignExact(ctx context.Context, r ExactRequest) (signed *Signed, err error) {
+	err = k.within(ctx, func(s *Session) (err error) { signed, err = k.client.SignExact(ctx, s, r); return err })
+	return signed, err
+}
+
 // Challenge does what [Client.Challenge] does, in the session, and finds out about it as
 // [Kept.Sign] does.
 func (k *Kept) Challenge(ctx context.Context, ch Challenge) (proof *Proof, err error) {

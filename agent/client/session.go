@@ -26,6 +26,7 @@ type Session struct {
 	mu      sync.Mutex
 	token   string         // of protocol 0.8; empty if the wallet gave none
 	expires time.Time      // zero until a wallet has granted it
+	exact   bool           // the wallet signs transactions of the application's making
 	nonce   protocol.Nonce // the last one used
 }
 
@@ -59,6 +60,7 @@ type savedSession struct {
 	Token   string           `json:"token,omitzero"`
 	Expires int64            `json:"expires,omitzero"` // ms since 1970
 	Nonce   protocol.Nonce   `json:"nonce,omitzero"`
+	Exact   bool             `json:"tx,omitzero"`
 }
 
 // Save returns the session as JSON, for [LoadSession]. It holds the secret: keep it where only the
@@ -67,7 +69,7 @@ type savedSession struct {
 func (s *Session) Save() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	saved := savedSession{Account: s.account, AuthKey: s.authKey, Token: s.token, Nonce: s.nonce}
+	saved := savedSession{Account: s.account, AuthKey: s.authKey, Token: s.token, Nonce: s.nonce, Exact: s.exact}
 	if !s.expires.IsZero() {
 		saved.Expires = s.expires.UnixMilli()
 	}
@@ -89,7 +91,8 @@ func LoadSession(text []byte) (*Session, error) {
 	if err != nil || !saved.possible() {
 		return nil, errors.New("client: not a saved session")
 	}
-	s := &Session{account: saved.Account, authKey: saved.AuthKey, token: saved.Token, nonce: saved.Nonce}
+	s := &Session{account: saved.Account, authKey: saved.AuthKey, token: saved.Token, nonce: saved.Nonce,
+		exact: saved.Exact}
 	if saved.Expires != 0 {
 		s.expires = time.UnixMilli(saved.Expires)
 	}
@@ -120,10 +123,18 @@ func (s *Session) next(now time.Time) protocol.Nonce {
 	return s.nonce
 }
 
-func (s *Session) renew(expires time.Time, token string) {
+func (s *Session) renew(expires time.Time, token string, exact bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.expires, s.token = expires, token
+	s.expires, s.token, s.exact = expires, token, exact
+}
+
+// signsExact reports whether the wallet has said that it signs transactions of the application's
+// making.
+func (s *Session) signsExact() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.exact
 }
 
 func (s *Session) oldToken() string {

@@ -89,6 +89,110 @@ func (c *Client) Sign(ctx context.Context, s *Session, r SignRequest) (*Signed, 
 	return signed, nil
 }
 
+// ExactRequest is a transaction that a wallet is asked to sign as it is.
+type ExactRequest struct {
+	Role hive.Role // Posting or Active: exactly the one that the operations need
+	// Transaction is the whole unsigned transaction as JSON, with reference block, expiration and
+	// operations, in either form of the chain.
+	Transaction json.RawMessage
+	// SignOnly has the signatures returned, and nothing broadcast.
+	SignOnly bool
+}
+
+// ErrNoExact says that the wallet does not sign transactions of the application's making, or was
+// not asked at the login whether it does: set Options.App.Exact. Nothing was sent.
+var ErrNoExact = errors.New("the wallet has not said that it signs transactions of the application's making")
+
+// SignExact has a transaction signed as it is and, unless SignOnly is set, broadcast by the wallet.
+// The same transaction may be asked for again while it can still be included, also after an error:
+// it is judged again, gets the same signature, and counts once in the wallet's limits. Signed has
+// the transaction with the signatures of the wallet in any case. Else it is as [Client.Sign].
+//
+// A wallet that does not know such requests is [ErrNoExact], and nothing is sent.
+func (c *Client) SignExact(ctx context.Context, s *Session, r ExactRequest) (*Signed, error) {
+	if err := c.checkUsable(s); err != nil {
+		return nil, err
+	}
+	if !s.signsExact() {
+		return nil, fmt.Errorf("client: %w", ErrNoExact)
+	}
+	t, err := c.options.Network.ParseTransaction(r.Transaction)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	if len(t.Signatures) > 0 {
+		return nil, errors.New("client: the transaction is signed already")
+	}
+	packed, err := c.options.Network.Serialize(t.Transaction)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	data := protocol.SignReqData{KeyType: r.Role, Broadcast: !r.SignOnly, Tx: &protocol.TxHead{
+		RefBlockNum: t.RefBlockNum, RefBlockPrefix: t.RefBlockPrefix, Expiration: t.Expiration}}
+	for _, op := range t.Operations {
+		data.Ops = append(data.Ops, c.options.Network.AppendOperation(nil, op))
+	}
+	var nonce protocol.Nonce
+	build := func() (protocol.Request, error) {
+		nonce = s.next(timeNow())
+		data.Nonce = nonce
+		payload, err := data.Encode()
+		if err != nil {
+			return protocol.Request{}, err
+		}
+		return s.sealRequest(protocol.Sign, payload), nil
+	}
+	var signed *Signed
+	order := signing{c, s.account, t.Operations, r.SignOnly}
+	accept := func(_ *call, m protocol.Ack) (err error) {
+		signed, err = order.acceptExact(ctx, s, m, packed)
+		return err
+	}
+	if err := c.ask(ctx, exchange{s, protocol.Sign, build, accept, &nonce}); err != nil {
+		return nil, err
+	}
+	if !r.SignOnly && c.options.Transaction != nil {
+		if err := c.confirm(ctx, signed.ID, t.Operations); err != nil {
+			return nil, fmt.Errorf("client: sign for %s: %w", s.account, err)
+		}
+		signed.Confirmed = true
+	}
+	return signed, nil
+}
+
+// acceptExact checks the sealed answer to a transaction that this application made: it is about
+// that one, and has signatures of the account's keys.
+func (s signing) acceptExact(ctx context.Context, session *Session, m protocol.Ack, packed []byte) (*Signed, error) {
+	if m.Broadcast == nil || *m.Broadcast == s.signOnly {
+		return nil, badAnswer("broadcast is not what was asked for")
+	}
+	sealed, ok := m.SealedSignature()
+	if !ok {
+		return nil, badAnswer("no sealed signatures")
+	}
+	text, err := session.open(sealed)
+	if err != nil {
+		return nil, err
+	}
+	data, err := protocol.DecodeSignAckData(text)
+	if err != nil {
+		return nil, badAnswer("%w", err)
+	}
+	if want := hive.TransactionID(packed); data.ID != want {
+		return nil, badAnswer("the answer is about transaction %s", data.ID)
+	}
+	network := s.client.options.Network
+	t, err := network.DecodeTransaction(packed)
+	if err != nil {
+		return nil, badAnswer("%w", err)
+	}
+	raw, err := network.AppendJSON(nil, hive.SignedTransaction{Transaction: t, Signatures: data.Signatures})
+	if err != nil {
+		return nil, badAnswer("%w", err)
+	}
+	return s.acceptTransaction(ctx, raw)
+}
+
 // operations returns the operations as JSON and as values, or what is wrong with them.
 func (c *Client) operations(ops []Operation) (raw [][]byte, asked []hive.Operation, err error) {
 	for i, op := range ops {

@@ -50,8 +50,9 @@ type Config struct {
 	NonceAhead    time.Duration
 
 	SessionsPerAccount int
-	SessionsPerApp     int // of one account
-	Operations         int // of one request
+	SessionsPerApp     int           // of one account
+	Operations         int           // of one request
+	TransactionLife    time.Duration // of one that an application made
 
 	RequestsPerSecond        int // of one relay link
 	AccountRequestsPerSecond int
@@ -146,6 +147,7 @@ func Default(home string) *Config {
 		RequestsPerSecond:        500,
 		SessionsPerApp:           32,
 		Operations:               200,
+		TransactionLife:          time.Hour,
 		AccountRequestsPerSecond: 50,
 		KeyCheckEvery:            time.Hour,
 		Guard:                    GuardWarn,

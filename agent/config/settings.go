@@ -110,6 +110,9 @@ var settings = []setting{
 		"chain " +
 		"takes some 2,500 of the smallest.", "200",
 		integer(func(c *Config) *int { return &c.Operations }, 1, 10_000)},
+	{"limits.transaction_life", "How far ahead of the chain's time a transaction may expire that an application made " +
+		"(`transaction_by` in the policy); one that lives for longer is answered \"not supported\".", "1h",
+		duration(func(c *Config) *time.Duration { return &c.TransactionLife }, time.Minute, 24*time.Hour)},
 	{"limits.requests_per_second", "Messages read from one relay in a second; large ones count more. It is read no " +
 		"faster, and hung up on after 10 s of more.", "500",
 		integer(func(c *Config) *int { return &c.RequestsPerSecond }, 1, 100_000)},

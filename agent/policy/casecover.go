@@ -146,6 +146,7 @@ func (t *ruleTests) look(s *scope, p *part) {
 		{"key", r.keysSaid, onKey},
 		// In rules that permit, true is what is meant where nothing is said.
 		{"broadcast", r.broadcast != nil && !(r.section.permits() && *r.broadcast), onBroadcast},
+		{"transaction_by", r.exact != nil && !(r.section.permits() && !*r.exact), onMaker},
 	} {
 		ok := p != nil && r.plainCondition(s.request, p, plain.on)
 		if plain.said {

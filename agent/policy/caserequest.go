@@ -58,13 +58,18 @@ func (c *caseReader) readAbout(m yamlnode.Mapping, q *Request) {
 	}
 	for key, kinds := range map[string][]Kind{
 		"key_type": {Sign, Challenge, Decrypt}, "broadcast": {Sign}, "operations": {Sign}, "text": {Challenge},
-		"challenge": {Auth}, "by_hand": {Auth},
+		"transaction_by": {Sign},
+		"challenge":      {Auth}, "by_hand": {Auth},
 	} {
 		if m.Has(key) && q.Kind != 0 && !slices.Contains(kinds, q.Kind) {
 			c.Complain(m.Key(key), "%s is not for request: %s, but for %s", key, q.Kind, joinKinds(kinds))
 		}
 	}
 	q.Broadcast = c.yesOrNo(m, "broadcast", true)
+	if m.Has("transaction_by") {
+		word, _ := c.OneOf(m.Value("transaction_by"), "transaction_by", makers...)
+		q.Exact = word == makers[1]
+	}
 	q.ManualSession = c.yesOrNo(m, "by_hand", false)
 	q.Approved = c.yesOrNo(m, "approved", false)
 	q.Text = c.optional(m, "text")

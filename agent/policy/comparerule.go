@@ -12,7 +12,8 @@ import (
 // mayMeet reports whether something can be a matter of both rules, by all that they say beside
 // operations, texts and times.
 func (r *rule) mayMeet(other *rule) bool {
-	if r.broadcast != nil && other.broadcast != nil && *r.broadcast != *other.broadcast {
+	if r.broadcast != nil && other.broadcast != nil && *r.broadcast != *other.broadcast ||
+		r.exact != nil && other.exact != nil && *r.exact != *other.exact {
 		return false
 	}
 	return intersect(r.kinds, other.kinds) && intersect(r.apps, other.apps) && intersect(r.accounts, other.accounts) &&

@@ -17,7 +17,7 @@ import (
 var (
 	commonKeys = []string{
 		"name", "comment", "mode", "request", "accounts", "apps", "key", "operations", "transaction", "text",
-		"broadcast", "on_behalf_of", "hours", "days", "from", "until",
+		"broadcast", "transaction_by", "on_behalf_of", "hours", "days", "from", "until",
 	}
 	sectionKeys = map[section][]string{
 		allowSection: with("takeover", "session", "renew", "tell"),
@@ -28,7 +28,8 @@ var (
 	// keysOf says which kinds of request a key is about. What is not here is about all.
 	keysOf = map[string][]Kind{
 		"operations": {Sign}, "transaction": {Sign}, "broadcast": {Sign}, "on_behalf_of": {Sign}, "takeover": {Sign},
-		"spend": {Sign}, "sum": {Sign}, "text": {Challenge}, "session": {Auth}, "renew": {Auth},
+		"transaction_by": {Sign},
+		"spend":          {Sign}, "sum": {Sign}, "text": {Challenge}, "session": {Auth}, "renew": {Auth},
 		"key": {Sign, Challenge, Decrypt},
 	}
 )
@@ -94,6 +95,7 @@ func (c *compiler) common(m yamlnode.Mapping, r *rule) {
 	}
 	c.readKeys(m, r)
 	c.readBroadcast(m, r)
+	c.readMaker(m, r)
 	c.readSchedule(m, r)
 	if m.Has("takeover") {
 		word, _ := c.OneOf(m.Value("takeover"), "takeover", "allowed")
@@ -405,6 +407,32 @@ func (c *compiler) readBroadcast(m yamlnode.Mapping, r *rule) {
 	if ok && word != "any" {
 		said := word == "true"
 		r.broadcast = &said
+	}
+}
+
+// makers say who makes a transaction.
+var makers = []string{"wallet", "application"}
+
+func makerName(exact bool) string {
+	if exact {
+		return makers[1]
+	}
+	return makers[0]
+}
+
+// readMaker reads who makes the transaction. What lets one of an application pass says so: that one
+// can live for longer than ours, and comes back with its signatures.
+func (c *compiler) readMaker(m yamlnode.Mapping, r *rule) {
+	if !m.Has("transaction_by") {
+		if r.section.permits() && r.kinds[Sign] {
+			r.exact = new(bool)
+		}
+		return
+	}
+	word, ok := c.OneOf(m.Value("transaction_by"), "transaction_by", append(slices.Clone(makers), "any")...)
+	if ok && word != "any" {
+		said := word == makers[1]
+		r.exact = &said
 	}
 }
 

@@ -86,6 +86,8 @@ var edits = []struct {
 	{"{name: votes, ", "{name: votes, until: 2027-01-01, ", "until: not said → 2027-01-01", []string{"allow → deny"}},
 	{"{name: votes, ", "{name: votes, mode: observe, ", "mode: not said → observe", []string{"allow → deny"}},
 	{"{name: votes, ", "{name: votes, on_behalf_of: any, ", "on_behalf_of: not said → any", []string{"deny → allow"}},
+	{"{name: votes, ", "{name: votes, transaction_by: any, ", "transaction_by: not said → any",
+		[]string{"deny → allow"}},
 	{"{name: votes, ", "{name: votes, broadcast: any, ", "broadcast: not said → any", []string{"deny → allow"}},
 	{"title: x", "title: [x, $actor]", "transaction.comment.title: x → [x, $actor]", []string{"deny → allow"}},
 	{"version: 1\n", "version: 1\notherwise: ignore\n", "otherwise: reject → ignore", []string{"denied in silence"}},

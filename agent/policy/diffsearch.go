@@ -24,6 +24,7 @@ type trial struct {
 	account   string
 	app       string
 	broadcast bool
+	exact     bool
 	byHand    bool
 	role      hive.Role // of a challenge
 	text      any       // of a challenge
@@ -36,7 +37,7 @@ type trial struct {
 // request returns the request as it would be judged, nil if there can be none such.
 func (t *trial) request() *Request {
 	q := &Request{Kind: t.kind, Account: hive.AccountName(t.account), App: t.app, Role: t.role,
-		Broadcast: t.broadcast, ManualSession: t.byHand}
+		Broadcast: t.broadcast, Exact: t.exact, ManualSession: t.byHand}
 	text := textOfMade(t.text, t.account)
 	switch {
 	case t.kind == Challenge:
@@ -494,6 +495,15 @@ func (s *search) prepare(d *driver) {
 			hit := everyRule(d.rules, func(r standpoint) bool { return says(r.rule, v) })
 			return hit, first.other != nil && says(first.rule, v) != says(first.other, v)
 		}, func(t *trial, v bool) { t.broadcast = v }))
+		by := func(r *rule, v bool) bool { return r.exact == nil || *r.exact == v }
+		// Mostly no rule lets pass what an app made: then it is denied by both files.
+		passes := func(r *rule) bool { return r != nil && r.section.permits() && by(r, true) }
+		if slices.ContainsFunc(d.rules, func(r standpoint) bool { return passes(r.rule) || passes(r.other) }) {
+			d.axes = append(d.axes, sorted("transaction_by", []bool{false, true}, func(v bool) (bool, bool) {
+				hit := everyRule(d.rules, func(r standpoint) bool { return by(r.rule, v) })
+				return hit, first.other != nil && by(first.rule, v) != by(first.other, v)
+			}, func(t *trial, v bool) { t.exact = v }))
+		}
 		for i := range d.slots {
 			for _, field := range s.pool(d.slots[i].name) {
 				d.axes = append(d.axes, s.opAxis(d, i, field))

@@ -310,7 +310,7 @@ func (m maker) rule(section string, i int) *modelRule {
 	if r.request == "sign" || r.request == "" && m.chance(2) {
 		m.signRule(r)
 	}
-	unsigned := r.ops == nil && r.broadcast == "" && r.behalf == nil
+	unsigned := r.ops == nil && r.broadcast == "" && r.maker == "" && r.behalf == nil
 	if r.request == "challenge" || r.request == "" && unsigned && m.chance(4) {
 		r.text = m.challengeTest()
 		if m.chance(3) {
@@ -372,6 +372,9 @@ func (m maker) signRule(r *modelRule) {
 	}
 	if m.chance(4) {
 		r.broadcast = pick(m, "true", "false", "any")
+	}
+	if m.chance(4) {
+		r.maker = pick(m, "wallet", "application", "any")
 	}
 	if m.chance(4) {
 		r.behalf = m.names("carol", "dave")

@@ -280,6 +280,7 @@ func (m maker) request(t testing.TB, mod *model) modelRequest {
 		r.Kind, r.Role, r.Text = policy.Decrypt, hive.Memo, "#x"
 	default:
 		r.Kind, r.Role, r.Broadcast = policy.Sign, pick(m, hive.Posting, hive.Active), !m.chance(8)
+		r.Exact = m.chance(6)
 		needs := r.Role
 		if m.chance(20) {
 			needs = pick(m, hive.Posting, hive.Active)

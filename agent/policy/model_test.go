@@ -26,7 +26,7 @@ type modelRule struct {
 	ops                             []modelEntry
 	tx                              bool
 	text                            any
-	broadcast                       string
+	broadcast, maker                string
 	hours, from, until              string
 	days                            []string
 	only, takeover, observe, ignore bool
@@ -111,6 +111,7 @@ func (p pen) rule(r *modelRule) string {
 	add(r.behalf != nil, "on_behalf_of", p.names(r.behalf))
 	add(r.keys != nil, "key", p.names(r.keys))
 	add(r.broadcast != "", "broadcast", r.broadcast)
+	add(r.maker != "", "transaction_by", r.maker)
 	add(r.hours != "", "hours", r.hours)
 	add(r.from != "", "from", r.from)
 	add(r.until != "", "until", r.until)

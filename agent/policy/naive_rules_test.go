@@ -184,8 +184,8 @@ func (c naiveJudgement) matches(r *modelRule, p naivePart) bool {
 		!c.scheduled(r) {
 		return false
 	}
-	aboutOps := r.ops != nil || r.broadcast != "" || r.behalf != nil || r.takeover || r.measure == "spend" ||
-		r.measure == "sum"
+	aboutOps := r.ops != nil || r.broadcast != "" || r.maker != "" || r.behalf != nil || r.takeover ||
+		r.measure == "spend" || r.measure == "sum"
 	if aboutOps && p.kind != "sign" || r.text != nil && p.kind != "challenge" || r.keys != nil && p.kind == "auth" {
 		return false
 	}
@@ -212,6 +212,13 @@ func (c naiveJudgement) matches(r *modelRule, p naivePart) bool {
 		broadcast = "true"
 	}
 	if p.kind == "sign" && (broadcast == "true" && !c.r.Broadcast || broadcast == "false" && c.r.Broadcast) {
+		return false
+	}
+	maker := r.maker
+	if maker == "" && !wide {
+		maker = "wallet"
+	}
+	if p.kind == "sign" && (maker == "wallet" && c.r.Exact || maker == "application" && !c.r.Exact) {
 		return false
 	}
 	if p.kind == "sign" && !c.behalf(r, p, wide) {

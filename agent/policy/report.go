@@ -407,7 +407,7 @@ func (r *rule) misses(s *scope, p *part) (all []string) {
 	if r.observe {
 		all = append(all, "mode is observe")
 	}
-	for _, c := range [...]condition{onKind, onApp, onAccount, onKey, onBroadcast} {
+	for _, c := range [...]condition{onKind, onApp, onAccount, onKey, onBroadcast, onMaker} {
 		if !r.plainCondition(s.request, p, c) {
 			all = append(all, r.whyNot(s, p, c))
 		}

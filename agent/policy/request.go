@@ -36,6 +36,7 @@ type Request struct {
 	Role    hive.Role        // key_type; not for Auth. Active if the operations need posting and active
 
 	Broadcast bool             // Sign: we broadcast; else the app gets the signed transaction
+	Exact     bool             // Sign: the app made the whole transaction, its expiration too; else we do
 	Ops       []hive.Operation // Sign
 	Text      string           // Challenge: the text to sign
 

@@ -54,6 +54,9 @@ func (c *compiler) reviewHead(r *rule, rules []*rule) {
 		case c.valueOfKey(r, "broadcast") == nil && (other.broadcast == nil || !*other.broadcast):
 			says = fmt.Sprintf("asks about what is broadcast only, and %q also hands out what the app sends itself; "+
 				`add "broadcast: any"`, other.name)
+		case c.valueOfKey(r, "transaction_by") == nil && (other.exact == nil || *other.exact):
+			says = fmt.Sprintf("asks about transactions of the wallet's making only, and %q lets those of the "+
+				`app pass, too; add "transaction_by: any"`, other.name)
 		case len(r.behalf) == 0 && r.behalf != nil && (other.behalf == nil || len(other.behalf) > 0):
 			says = fmt.Sprintf("asks about what is for the account itself only, and %q lets it through for others, "+
 				`too; add "on_behalf_of: any"`, other.name)

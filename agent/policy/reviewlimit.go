@@ -282,6 +282,8 @@ func (r *rule) leaves(allowed *rule) string {
 		return "on_behalf_of: [" + r.behalf.text() + "]"
 	case r.broadcast != nil && (allowed.broadcast == nil || *r.broadcast != *allowed.broadcast):
 		return fmt.Sprintf("broadcast: %t", *r.broadcast)
+	case r.exact != nil && (allowed.exact == nil || *r.exact != *allowed.exact):
+		return "transaction_by: " + makerName(*r.exact)
 	}
 	for kind := range allowed.kinds {
 		if allowed.kinds[kind] && !r.kinds[kind] {

@@ -120,7 +120,7 @@ func (r *rule) denied(near []*rule) []*rule {
 // stopsAll reports whether a rule is about everything, of all or of some apps, accounts or keys: a
 // freeze, which is meant to leave nothing.
 func (r *rule) stopsAll() bool {
-	if r.text != nil || r.behalf != nil || r.broadcast != nil {
+	if r.text != nil || r.behalf != nil || r.broadcast != nil || r.exact != nil {
 		return false
 	}
 	if r.entries != nil {

@@ -11,7 +11,8 @@ import (
 // reviewSignedOnly warns where a rule hands out signed transactions that move value. Protocol and
 // relays know one form of sign_ack: the transaction stands in it in the clear.
 func (c *compiler) reviewSignedOnly(r *rule) {
-	if !r.section.permits() || r.observe || !r.kinds[Sign] || r.broadcast != nil && *r.broadcast {
+	if !r.section.permits() || r.observe || !r.kinds[Sign] || r.broadcast != nil && *r.broadcast ||
+		r.exact != nil && *r.exact { // the answer about what an app made is sealed
 		return
 	}
 	var names []string

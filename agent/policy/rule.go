@@ -38,6 +38,7 @@ type rule struct {
 	keys      map[hive.Role]bool
 	keysSaid  bool  // the rule says them
 	broadcast *bool // nil: any
+	exact     *bool // the app makes the transaction; nil: any
 	when      schedule
 	text      matcher // nil: any
 	entries   []opEntry
@@ -79,6 +80,7 @@ const (
 	onAccount
 	onKey
 	onBroadcast
+	onMaker
 	onOperation
 	onTakeover
 	onBehalf
@@ -92,7 +94,7 @@ const (
 func (r *rule) matches(s *scope, p *part) (outcome, condition) {
 	// In the order in which conditions are declared, since a person who asks why is shown the rule
 	// that came furthest. What is cheap to compare stands first.
-	for _, c := range [...]condition{onKind, onApp, onAccount, onKey, onBroadcast} {
+	for _, c := range [...]condition{onKind, onApp, onAccount, onKey, onBroadcast, onMaker} {
 		if !r.plainCondition(s.request, p, c) {
 			return no, c
 		}
@@ -131,6 +133,8 @@ func (r *rule) plainCondition(q *Request, p *part, c condition) bool {
 	case onKey:
 		// A session needs no key; what names keys is not about it.
 		return r.keys == nil || r.listsKeys(p.roles)
+	case onMaker:
+		return r.exact == nil || p.kind == Sign && *r.exact == q.Exact
 	}
 	return r.broadcast == nil || p.kind == Sign && *r.broadcast == q.Broadcast
 }

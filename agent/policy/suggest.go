@@ -45,6 +45,7 @@ type seenGroup struct {
 	app       string
 	roles     []hive.Role // of the keys that it needs
 	broadcast bool
+	exact     bool
 	ordered   bool     // a transaction of different operations
 	names     []string // of the operations; those of one name and different forms are entries apart
 	forms     []string // of each entry
@@ -111,7 +112,7 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	// ones, such as many votes, may come in any number.
 	ordered := len(slices.Compact(slices.Clone(names))) > 1
 	about := seenGroup{kind: Sign, account: string(q.Account), app: q.App, roles: SigningRoles(q.Ops),
-		broadcast: q.Broadcast, ordered: ordered, names: names[:1]}
+		broadcast: q.Broadcast, exact: q.Exact, ordered: ordered, names: names[:1]}
 	if ordered {
 		about.names, about.forms = names, forms
 	}
@@ -254,7 +255,7 @@ func (w *suggester) forget() {
 
 // key returns the name of a group, which no other has.
 func (g *seenGroup) key() string {
-	return fmt.Sprintf("%q %q %v %v %t %q", g.app, g.account, g.kind, g.roles, g.broadcast, g.names)
+	return fmt.Sprintf("%q %q %v %v %t %t %q", g.app, g.account, g.kind, g.roles, g.broadcast, g.exact, g.names)
 }
 
 func (w *suggester) group(q *Request, g seenGroup) *seenGroup {
@@ -461,6 +462,9 @@ func (g *seenGroup) operations(b *strings.Builder) error {
 	g.keys(b)
 	if !g.broadcast {
 		b.WriteString("    broadcast: false\n")
+	}
+	if g.exact {
+		b.WriteString("    transaction_by: application\n")
 	}
 	if len(g.behalf) > 0 {
 		fmt.Fprintf(b, "    on_behalf_of: [%s]\n", strings.Join(slices.Sorted(maps.Keys(g.behalf)), ", "))

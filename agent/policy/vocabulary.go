@@ -44,6 +44,9 @@ var (
 		{"broadcast", "`sign`: `true` we send it (default in allow and ask), `false` the app gets it signed, `any` " +
 			"(default in deny and limits). What is handed out signed goes through the relay in clear: the relay can " +
 			"read it, send it, and keep it from the app."},
+		{"transaction_by", "`sign`: who makes the transaction: `wallet` (default in allow and ask), `application`, " +
+			"which then sets its expiration, within `limits.transaction_life` of the settings, and gets the " +
+			"signatures, sealed; `any` (default in deny and limits)."},
 		{"on_behalf_of", "`sign`: accounts whose authority an operation may need besides that of the request's " +
 			"account: a list, or `any`. Left out in allow and ask: nobody's."},
 		{"hours", "When the rule holds, in UTC, the end excluded: `08:00-20:00`; it may pass midnight. With `days`, " +
@@ -117,6 +120,7 @@ var (
 		{"key_type", "`posting`, `active` or `memo`; left out: `posting`, `memo` for decrypt. What needs posting and " +
 			"active, or the signing key of a witness, says `active`"},
 		{"broadcast", "`sign`: `true` (default) or `false`"},
+		{"transaction_by", "`sign`: `wallet` (default) or `application`"},
 		{"operations", "`sign`: each as `vote: {voter: …}`, or as applications send it; all fields"},
 		{"text", "`challenge`: the text to sign"},
 		{"challenge", "`auth`: the challenge inside, a map of `key_type`, `text`, `decrypt`"},

@@ -105,6 +105,11 @@ func (r *rule) whyNot(s *scope, p *part, failed condition) string {
 			joinRoles(r.roles(), " and "))
 	case onBroadcast:
 		return fmt.Sprintf("broadcast is %t", q.Broadcast)
+	case onMaker:
+		if q.Exact {
+			return "transaction_by: the application made the transaction"
+		}
+		return "transaction_by: the wallet makes the transaction"
 	case onOperation:
 		return r.whyNotOperation(s, p)
 	case onTakeover:

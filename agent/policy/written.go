@@ -16,6 +16,8 @@ type Written struct {
 	App       string `json:"app,omitempty"`
 	KeyType   string `json:"key_type,omitempty"`  // posting, active or memo; not for auth
 	Broadcast *bool  `json:"broadcast,omitempty"` // sign
+	// TransactionBy is "application" where that made the whole transaction; empty: the wallet does.
+	TransactionBy string `json:"transaction_by,omitempty"`
 	// Operations are those of sign, in the chain's own form: ["vote", {…}].
 	Operations []json.RawMessage `json:"operations,omitempty"`
 	Text       *string           `json:"text,omitempty"`      // challenge
@@ -42,6 +44,9 @@ func Write(q *Request, n *hive.Network) Written {
 	case q.Kind == Sign:
 		broadcast := q.Broadcast
 		w.Broadcast = &broadcast
+		if q.Exact {
+			w.TransactionBy = makers[1]
+		}
 		for _, op := range q.Ops {
 			w.Operations = append(w.Operations, n.AppendOperation(nil, op))
 		}
@@ -54,6 +59,8 @@ func Write(q *Request, n *hive.Network) Written {
 	}
 	return w
 }
+
+var errMaker = errors.New("transaction_by is neither wallet nor application")
 
 var errNoKind = errors.New("request is none of auth, sign, challenge, decrypt")
 
@@ -71,6 +78,13 @@ func (w Written) Read(n *hive.Network) (*Request, error) {
 	}
 	if w.Broadcast != nil {
 		q.Broadcast = *w.Broadcast
+	}
+	switch w.TransactionBy {
+	case "", makers[0]:
+	case makers[1]:
+		q.Exact = true
+	default:
+		return nil, errMaker
 	}
 	if w.Text != nil {
 		q.Text = *w.Text

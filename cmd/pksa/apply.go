@@ -26,7 +26,8 @@ func (c *command) applyCommand() *cobra.Command {
 		Use:   "apply FILE",
 		Short: "Bring apps and sessions to what a file says",
 		Long: `Compares the wallet with a file, prints the difference, and makes all changes in
-one commit, or none of them. It may run any number of times: what is there is
+one commit, or none of them; where more than 2,000 sessions begin or end, in
+several: cut off, run it again. It may run any number of times: what is there is
 left as it is. A file, of which each section may be missing:
 
     version: 1

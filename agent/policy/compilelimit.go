@@ -186,7 +186,7 @@ func (c *compiler) readSum(m yamlnode.Mapping, l *limit) {
 	case !m.Has("of"):
 		return
 	}
-	of, ok := c.Mapping(m.Value("of"), "of", []string{"list", "where", "field"})
+	of, ok := c.Mapping(m.Value("of"), "of", keysIn(sumKeys))
 	if !ok {
 		return
 	}
@@ -203,15 +203,29 @@ func (c *compiler) readSum(m yamlnode.Mapping, l *limit) {
 		field: l.of.list, key: "list", wanted: "a field that holds JSON",
 		fits: func(sh *shape) bool { return sh.kind == aJSONText },
 	})
-	if text, ok := c.Scalar(of.Value("field"), "field"); ok {
-		if l.of.field, ok = path(text); !ok {
-			c.Complain(of.Value("field"), "%s: a path is written .name or .name.other", quote(text))
+	l.of.field, l.of.text = c.pathOf(of, "field")
+	if of.Has("times") {
+		l.of.times, _ = c.pathOf(of, "times")
+		if slices.Equal(l.of.times, l.of.field) {
+			c.Complain(of.Value("times"), "times and field are the same number; times is what each is multiplied by, "+
+				"such as a price")
 		}
-		l.of.text = text
 	}
 	if of.Has("where") {
 		l.of.where = c.matcher(of.Value("where"), jsonShape, "where")
 	}
+}
+
+// pathOf reads a path into the elements that a sum looks at.
+func (c *compiler) pathOf(of yamlnode.Mapping, key string) (names []string, text string) {
+	n := of.Value(key)
+	text, ok := c.Scalar(n, key)
+	if ok {
+		if names, ok = path(text); !ok {
+			c.Complain(n, "%s: a path is written .name or .name.other", quote(text))
+		}
+	}
+	return names, text
 }
 
 // fieldUse is what a limit does with a field of its operations.

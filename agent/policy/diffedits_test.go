@@ -89,6 +89,8 @@ var edits = []struct {
 	{"{name: votes, ", "{name: votes, transaction_by: any, ", "transaction_by: not said → any",
 		[]string{"deny → allow"}},
 	{"{name: votes, ", "{name: votes, broadcast: any, ", "broadcast: not said → any", []string{"deny → allow"}},
+	{"of: {list: json, field: .n}", "of: {list: json, field: .n, times: .p}", "of.times: not said → .p",
+		[]string{"allow → deny"}},
 	{"title: x", "title: [x, $actor]", "transaction.comment.title: x → [x, $actor]", []string{"deny → allow"}},
 	{"version: 1\n", "version: 1\notherwise: ignore\n", "otherwise: reject → ignore", []string{"denied in silence"}},
 }

@@ -280,12 +280,28 @@ func (s *search) summed(field string, values []any) (all []any) {
 		if l == nil || l.of == nil || l.of.list != field {
 			continue
 		}
-		for _, n := range []number{"1", "0.001"} {
-			item := nest(l.of.field, n)
+		for _, n := range l.factors() {
+			item := nest(l.of.field, n[0])
+			if l.of.times != nil {
+				item = merged(item, nest(l.of.times, n[1]))
+			}
 			if _, isList := values[0].([]any); isList {
 				item = []any{item}
 			}
 			all = append(all, merged(values[0], item))
+		}
+	}
+	return all
+}
+
+// factors returns numbers that a sum may add up, each with what it may be multiplied by: small
+// ones, and where they are multiplied, such whose product is at a bound or beyond it.
+func (l *limit) factors() [][2]number {
+	all := [][2]number{{"1", "1"}, {"0.001", "1"}}
+	for _, q := range l.quotas {
+		if l.of.times != nil {
+			most, twice := number(ratText(q.most)), number(ratText(new(big.Rat).Add(q.most, q.most)))
+			all = append(all, [2]number{most, "1.5"}, [2]number{twice, "0.5"}, [2]number{most, "1"})
 		}
 	}
 	return all

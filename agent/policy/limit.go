@@ -50,6 +50,7 @@ type tokenSum struct {
 	list  string
 	where matcher
 	field []string
+	times []string // by what each number is multiplied; empty: by nothing
 	text  string
 	seen  map[string]lookedAt // by what a move is called; only the review of a file looks
 }
@@ -151,13 +152,31 @@ func (t *tokenSum) addTo(c *cost, s *scope, p *part) {
 		if t.where != nil && t.where.check(s.of(p), item) == no {
 			continue
 		}
-		n, ok := tokens(inside{path: t.field}.reach(item))
+		n, ok := t.number(item)
 		if !ok {
 			c.unclear = true
 			continue
 		}
 		c.add(measureSum.String(), n)
 	}
+}
+
+// number returns what an element adds to the sum.
+func (t *tokenSum) number(item value) (*big.Rat, bool) {
+	n, ok := tokens(inside{path: t.field}.reach(item))
+	if !ok || t.times == nil {
+		return n, ok
+	}
+	by, ok := tokens(inside{path: t.times}.reach(item))
+	if !ok {
+		return nil, false
+	}
+	product := new(big.Rat).Mul(n, by)
+	// As long as a number may be that stands there itself.
+	if d, _ := parseDecimal(ratText(product)); len(d.whole)+len(d.fraction) > longestSum {
+		return nil, false
+	}
+	return product, true
 }
 
 // tokens returns an amount of tokens: a number, or a text of that form.

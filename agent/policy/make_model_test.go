@@ -415,7 +415,7 @@ func (m maker) limit(r *modelRule) {
 	}
 	if r.measure == "sum" {
 		r.ops = []modelEntry{{op: "custom_json"}}
-		r.tx, r.text = false, nil
+		r.tx, r.text, r.times = false, nil, m.chance(3)
 		switch m.IntN(3) {
 		case 0:
 			r.where = m.jsonTest(1)

@@ -74,6 +74,7 @@ func (m maker) json(depth int) string {
 func (m maker) tokens() string {
 	one := func() string {
 		return pick(m, `{"n":5}`, `{"n":"2.5","a":"x"}`, `{"n":1,"b":"5"}`, `{"n":0}`, `{"n":"0.10"}`, `{"n":-1}`,
+			`{"n":2.5,"b":0.4}`, `{"n":"3","b":"1.5"}`, `{"n":5,"b":-1}`, `{"n":0,"b":7}`,
 			`{"a":5}`)
 	}
 	switch m.IntN(3) {

@@ -38,6 +38,7 @@ type modelRule struct {
 	per     []string
 	over    string
 	where   any
+	times   bool // sum is of products of .n and .b
 }
 
 type modelEntry struct {
@@ -140,10 +141,14 @@ func (p pen) rule(r *modelRule) string {
 		add(r.per != nil, "per", p.names(r.per))
 		add(r.over != "", "over", r.over)
 		if r.measure == "sum" {
-			of := "{list: json, field: .n}"
+			of := "list: json, field: .n"
 			if r.where != nil {
-				of = "{where: " + p.test(r.where) + ", list: json, field: .n}"
+				of = "where: " + p.test(r.where) + ", " + of
 			}
+			if r.times {
+				of += ", times: .b"
+			}
+			of = "{" + of + "}"
 			add(true, "of", of)
 		}
 	}

@@ -2,6 +2,20 @@ package policy_test
 
 // brokenWords are mistakes in words of the language that were added to its first version.
 var brokenWords = []mutant{
+	{"a price is not multiplied", "limit.go", "if !ok || t.times == nil {", "if true {", "TestSumOfProducts"},
+	{"a price that is none is one", "limit.go", "if !ok {\n\t\treturn nil, false\n\t}\n\tproduct",
+		"if !ok {\n\t\treturn n, true\n\t}\n\tproduct", "TestSumOfProducts"},
+	{"a product is as long as it likes", "limit.go", "len(d.whole)+len(d.fraction) > longestSum {\n\t\treturn nil, " +
+		"false\n\t}\n\treturn product",
+		"len(d.whole) < 0 {\n\t\treturn nil, false\n\t}\n\treturn product", "TestSumOfProducts"},
+	{"a product bounds what is sold", "reviewtoken.go", `(move.says != "market buy" || `, "(false || ",
+		"TestReviewOfProducts"},
+	{"a product by anything bounds", "reviewtoken.go", ` || strings.Join(t.times, ".") != "contractPayload.price")`,
+		")",
+		"TestReviewOfProducts"},
+	{"what has no price is found", "reviewtoken.go", "[][]string{t.field, t.times} {", "[][]string{t.field} {",
+		"TestReviewOfProducts"},
+	{"a product is a sum", "reviewvain.go", " || l.of.times != nil", "", "TestReviewOfProducts"},
 	{"two actors are the last one", "fill.go", "case said != first:\n\t\t\treturn unclear",
 		"default:\n\t\t\tfirst = said",
 		"TestActorIsFilledIn"},

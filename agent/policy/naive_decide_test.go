@@ -225,19 +225,34 @@ func (c naiveJudgement) tokens(l *modelRule, p naivePart, cost *naiveCost) {
 			continue
 		}
 		members, _ := item.(map[string]any)
-		var n *big.Rat
-		switch v := members["n"].(type) {
-		case string:
-			n, _ = numberOf(v)
-		case json.Number:
-			n, _ = numberOf(v.String())
+		n := amountIn(members["n"])
+		if l.times && n != nil {
+			if by := amountIn(members["b"]); by != nil {
+				n.Mul(n, by)
+			} else {
+				n = nil
+			}
 		}
-		if n == nil || n.Sign() < 0 || strings.HasPrefix(n.String(), "-") {
+		if n == nil {
 			cost.unclear = true
 			continue
 		}
 		cost.add("sum", n)
 	}
+}
+
+// amountIn returns a number of JSON, nil if there is none, or a negative one.
+func amountIn(v any) (n *big.Rat) {
+	switch v := v.(type) {
+	case string:
+		n, _ = numberOf(v)
+	case json.Number:
+		n, _ = numberOf(v.String())
+	}
+	if n != nil && n.Sign() < 0 {
+		return nil
+	}
+	return n
 }
 
 func (c naiveJudgement) room(l *modelRule, cost *naiveCost) bool {

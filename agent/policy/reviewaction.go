@@ -90,7 +90,12 @@ func (r *rule) letsMany(e *opEntry, h harm, rules []*rule) bool {
 }
 
 // named returns the path to what is added up.
-func (t *tokenSum) named() string { return "." + strings.Join(t.field, ".") }
+func (t *tokenSum) named() string {
+	if t.times != nil {
+		return "" // a product has no name
+	}
+	return "." + strings.Join(t.field, ".")
+}
 
 type payload = map[string]value
 

@@ -264,8 +264,8 @@ func (c *compiler) reviewTokens(r *rule, rules []*rule, limits []*limit) {
 		}
 		refused := r.withoutNumber(e, limits)
 		for _, one := range refused {
-			c.Warn(c.entryName(n), "%q never lets %s through: limit %q finds no .%s in it, and what is unclear has no "+
-				"room; %s", r.name, one.move.says, one.limit.name, strings.Join(one.limit.of.field, "."), one.why)
+			c.Warn(c.entryName(n), "%q never lets %s through: limit %q finds no %s in it, and what is unclear has no "+
+				"room; %s", r.name, one.move.says, one.limit.name, one.limit.of.look(one.move).missing, one.why)
 		}
 		free := slices.DeleteFunc(e.uncounted(r, limits), func(move tokenMove) bool {
 			return r.keptFromMove(move, e, rules) || slices.ContainsFunc(refused,
@@ -333,13 +333,26 @@ func (l *limit) sums(move tokenMove) bool {
 		return false
 	}
 	at := l.of.look(move)
-	return at.number && at.where != no
+	return at.number && at.where != no && !at.product
 }
 
 // lookedAt is what a sum finds in a move of tokens.
 type lookedAt struct {
 	where  outcome // what it says of whom it counts
 	number bool    // it has the field that is added up
+
+	missing string // the path that it does not have
+	product bool   // what is added up is not what the move takes
+}
+
+// missing returns the path to a number that an element does not have, "" if it has all.
+func (t *tokenSum) missing(element value) string {
+	for _, path := range [][]string{t.field, t.times} {
+		if (inside{path, anything{}}).reach(element).kind == isAbsent {
+			return "." + strings.Join(path, ".")
+		}
+	}
+	return ""
 }
 
 // look returns what the sum finds in a move. It is asked that for each rule.
@@ -349,7 +362,11 @@ func (t *tokenSum) look(move tokenMove) lookedAt {
 		return at
 	}
 	one := move.json(unknown)
-	at = lookedAt{where: yes, number: inside{t.field, anything{}}.reach(one).kind != isAbsent}
+	at = lookedAt{where: yes, missing: t.missing(one)}
+	at.number = at.missing == ""
+	// Of an order to buy, the product is what goes. Of all else it is some other value: a little of
+	// it may be a lot of tokens.
+	at.product = t.times != nil && (move.says != "market buy" || strings.Join(t.times, ".") != "contractPayload.price")
 	if t.where != nil {
 		at.where = sketched(t.where, one)
 	}

@@ -159,7 +159,7 @@ func (c *compiler) reviewSums(r *rule, limits []*limit) {
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
 		for _, l := range limits {
-			if l.measure != measureSum || l.observe || l.over || e.test(l.of.list) == nil {
+			if l.measure != measureSum || l.observe || l.over || l.of.times != nil || e.test(l.of.list) == nil {
 				continue
 			}
 			// Of many limits, one for each token, hardly any: what takes longer is asked of those.

@@ -174,6 +174,7 @@ func (w *schemaWriter) ruleProperties(s section) node {
 			"list":  described(scalar(), says("list", sumKeys)),
 			"where": described(w.test(jsonShape), says("where", sumKeys)),
 			"field": described(textLike(`^\.`), says("field", sumKeys)),
+			"times": described(textLike(`^\.`), says("times", sumKeys)),
 		}, "list", "field"),
 		"per": listOf(textLike(`^(account|app|actor|\..+)$`)), "over": words("deny", "ask"),
 	}

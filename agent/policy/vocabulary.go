@@ -73,7 +73,7 @@ var (
 		{"spend", "How much value: `10.000 HBD per 24h`, or a list. An asset that is not listed has no room."},
 		{"sum", "How many tokens, of numbers inside JSON that `of` finds: `500 per 24h`."},
 		{"of", "What `sum` adds up: `list` is the field that holds JSON, `where` a test of each of its elements, " +
-			"`field` the path to the number."},
+			"`field` the path to the number, `times` that to its price."},
 		{"per", "One counter for each: `[account]`, `[app]`, `[actor]`, `[.to]` (a field), or several together. At " +
 			"most 10,000 that an app opened are in use, and one request opens 1,000."},
 		{"over", "Without room: `deny` (default), or `ask` a person."},
@@ -82,6 +82,9 @@ var (
 		{"list", "The field that holds JSON, such as `json`."},
 		{"where", "A test of each element; what is clearly not meant is left out."},
 		{"field", "The path to the number in each element, such as `.contractPayload.quantity`."},
+		{"times", "The path to a number by which it is multiplied, such as `.contractPayload.price`: then the sum is " +
+			"one " +
+			"of value. What has a price of 0 costs nothing, so test the price, too."},
 	}
 	matcherKeys = []keyDoc{
 		{"min", "At least: a number, an instant, or an amount with all its decimals."},

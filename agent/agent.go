@@ -114,11 +114,12 @@ type Agent struct {
 	// locks are never held together.
 	asks      asks // requests that wait for a person
 	approvals *approve.Desk
-	pairings  pairings   // links and requests that wait for each other
-	byDamage  quarantine // sessions whose requests came damaged
-	byReplay  quarantine // sessions whose requests came again
-	remnants  remnants   // how many keys of ended sessions strangers' requests may still try
-	budget    budget     // the policy's counters
+	looks     audit.Looks // of consoles at the trail
+	pairings  pairings    // links and requests that wait for each other
+	byDamage  quarantine  // sessions whose requests came damaged
+	byReplay  quarantine  // sessions whose requests came again
+	remnants  remnants    // how many keys of ended sessions strangers' requests may still try
+	budget    budget      // the policy's counters
 	places    *places.Table
 	largeWork chan struct{} // of large requests; see beginLarge
 	refunds   *refund.Watch

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"pksa/agent"
 	"pksa/agent/approve"
+	"pksa/agent/audit"
 	"pksa/agent/passkey"
 	"pksa/agent/passkey/passkeytest"
 )
@@ -42,6 +45,7 @@ var narrow = map[string]bool{
 // onlyConsole are the methods that the console's socket alone has.
 var onlyConsole = []string{agent.MethodAbout, agent.MethodDecisionBegin, agent.MethodDeny, agent.MethodDecisionFinish,
 	agent.MethodEnrolBegin, agent.MethodEnrolFinish, agent.MethodLoginBegin, agent.MethodLoginFinish,
+	agent.MethodPolicyExplain, agent.MethodPolicySuggest, agent.MethodPolicyView,
 	agent.MethodResumeBegin, agent.MethodResumeFinish}
 
 func TestNarrowSocketHasWhatIsListed(t *testing.T) {
@@ -194,6 +198,68 @@ allow:
 		w.must(resume(anna, "", ""))
 		if got := said(); got != "ack" {
 			t.Errorf("after both: %s", got)
+		}
+	})
+}
+
+// A console reads the policy file, whether it is what is in force, why a request was decided as it
+// was, and which rules a draft would add. What it asks for is bounded.
+func TestConsoleReadsThePolicy(t *testing.T) {
+	script := &scriptedClient{}
+	within(t, worldOptions{policy: "version: 1\n", fault: script.fault,
+		prepare: func(w *world) { w.session(authKey) }}, func(t *testing.T, w *world) {
+		vote := func(n int) {
+			t.Helper()
+			got := answerKind(script.ask(request("sign_req", uuid(n), authKey, votePayload("p", nowNonce()+int64(n)))))
+			if got != "nack" {
+				t.Fatalf("nothing is allowed, but %s", got)
+			}
+		}
+		vote(1)
+		call := func(method string, params any) any {
+			t.Helper()
+			got, err := w.byConsole(method, params)
+			if err != nil {
+				t.Fatalf("%s: %v", method, err)
+			}
+			return got
+		}
+		view := call(agent.MethodPolicyView, struct{}{}).(agent.PolicyView)
+		if view.Text != "version: 1\n" || view.Other || view.Cut || view.SHA256 != w.agent.Status().Policy.SHA256 {
+			t.Errorf("%+v", view)
+		}
+		long := "version: 1\n" + strings.Repeat("# é\n", 128<<10)
+		w.write("policy.yaml", long)
+		view = call(agent.MethodPolicyView, struct{}{}).(agent.PolicyView)
+		begins := strings.HasPrefix(long, strings.TrimSuffix(view.Text, "\ufffd"))
+		if len(view.Text) > 512<<10+2 || !begins || !view.Cut || !view.Other {
+			t.Errorf("%d bytes, cut: %t, other: %t", len(view.Text), view.Cut, view.Other)
+		}
+		number := uint64(0)
+		for _, r := range w.requests() {
+			number = r.Number
+		}
+		why := call(agent.MethodPolicyExplain, agent.NumberParams{Number: number}).(agent.ExplainView)
+		if !strings.Contains(why.Text, "Denied") || !strings.HasPrefix(why.Then, "denied") || !why.Same {
+			t.Errorf("%+v", why)
+		}
+		for _, none := range []uint64{0, 1, 1 << 40} {
+			if _, err := w.byConsole(agent.MethodPolicyExplain, agent.NumberParams{Number: none}); err == nil {
+				t.Errorf("record %d is explained", none)
+			}
+		}
+		draft := func() audit.Suggested { return call(agent.MethodPolicySuggest, struct{}{}).(audit.Suggested) }
+		first := draft()
+		if first.Requests != 1 || !strings.Contains(first.YAML, "vote") {
+			t.Errorf("%+v", first)
+		}
+		vote(2)
+		if again := draft(); again != first {
+			t.Errorf("another draft within a minute: %+v", again)
+		}
+		time.Sleep(time.Minute)
+		if later := draft(); later.Requests != 2 {
+			t.Errorf("after a minute: %+v", later)
 		}
 	})
 }

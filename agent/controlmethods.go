@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/control"
 	"pksa/agent/guard"
 	"pksa/agent/ledger"
@@ -83,6 +85,9 @@ const (
 	MethodDecisionFinish = "decision.finish"
 	MethodResumeBegin    = "resume.begin"
 	MethodResumeFinish   = "resume.finish"
+	MethodPolicyView     = "policy.view"
+	MethodPolicyExplain  = "policy.explain"
+	MethodPolicySuggest  = "policy.suggest"
 )
 
 // AppParams names a slot, with a secret where one is set. An empty secret asks for a random one.
@@ -159,6 +164,30 @@ type PauseParams struct {
 	App string `json:"app,omitempty"`
 }
 
+// NumberParams names a record of the trail.
+type NumberParams struct {
+	Number uint64 `json:"number"`
+}
+
+// PolicyView is the policy file as it is on disk.
+type PolicyView struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"` // of the policy in force
+	Text   string `json:"text"`
+	Cut    bool   `json:"cut,omitempty"`   // the file is longer than that
+	Other  bool   `json:"other,omitempty"` // the file is not what is in force
+}
+
+// ExplainView is why a request is decided as it is, in words.
+type ExplainView struct {
+	Text string `json:"text"`
+	Then string `json:"then"` // what was decided when it came
+	// Same says that the same policy was in force then.
+	Same bool `json:"same"`
+	// Lacking is how many requests before it the trail does not hold all of.
+	Lacking int `json:"lacking,omitempty"`
+}
+
 // AccountParams names an account.
 type AccountParams struct {
 	Account hive.AccountName `json:"account"`
@@ -185,6 +214,12 @@ func (SessionInfo) Promises() []string { return []string{"id", "account", "app",
 
 // Promises returns the members that no answer lacks.
 func (EndedInfo) Promises() []string { return []string{"id", "account", "app", "ended"} }
+
+// Promises returns the members that no answer lacks.
+func (PolicyView) Promises() []string { return []string{"file", "sha256", "text"} }
+
+// Promises returns the members that no answer lacks.
+func (ExplainView) Promises() []string { return []string{"text", "then", "same"} }
 
 // Promises returns the members that no answer lacks.
 func (Revoked) Promises() []string { return []string{"ended"} }
@@ -348,6 +383,11 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 		MethodDecisionFinish: method(a.approvals.DecisionFinish),
 		MethodResumeBegin:    method(a.approvals.ResumeBegin),
 		MethodResumeFinish:   method(a.approvals.ResumeFinish),
+		MethodPolicyView:     method(a.viewPolicy),
+		MethodPolicyExplain:  method(a.explainRecord),
+		MethodPolicySuggest: method(func(ctx context.Context, _ none) (audit.Suggested, error) {
+			return a.looks.Suggest(ctx, a.admin().Trail(), a.network)
+		}),
 	}
 	for _, name := range forConsole {
 		methods[name] = all[name]
@@ -365,6 +405,31 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 		return a.beginPause(ctx, p)
 	})
 	return methods
+}
+
+// mostPolicyText is how many bytes of the policy file a console is shown.
+const mostPolicyText = 512 << 10
+
+// viewPolicy shows a console the policy file.
+func (a *Agent) viewPolicy(context.Context, none) (PolicyView, error) {
+	src, err := ReadPolicy(a.settings())
+	if err != nil {
+		return PolicyView{}, err
+	}
+	inForce, hash := a.policy.Load().policy.Hash(), hive.HashText(string(src)).String()
+	v := PolicyView{File: a.settings().Policy, SHA256: inForce, Cut: len(src) > mostPolicyText,
+		Other: hash != inForce}
+	v.Text = strings.ToValidUTF8(string(src[:min(len(src), mostPolicyText)]), "\ufffd")
+	return v, nil
+}
+
+// explainRecord shows a console why a recorded request is decided as it is, by the policy in force.
+func (a *Agent) explainRecord(ctx context.Context, p NumberParams) (ExplainView, error) {
+	e, err := a.looks.Explain(ctx, a.admin().Trail(), a.policy.Load().policy, a.network, p.Number)
+	if err != nil {
+		return ExplainView{}, err
+	}
+	return ExplainView{Text: e.Text(), Then: e.Record.Text(), Same: e.Record.SamePolicy, Lacking: e.Cut + e.Summed}, nil
 }
 
 // addSession makes a session by hand. An auth_req with its key that waits for a link has been

@@ -194,8 +194,8 @@ func (b *browser) picture(name string) {
 	for kind, s := range map[string]struct {
 		width, height int
 		dark          bool
-	}{"light": {900, 900, false}, "dark": {900, 900, true}, "phone": {375, 812, false},
-		"phone-dark": {375, 812, true}} {
+	}{"light": {900, 900, false}, "dark": {900, 900, true}, "phone": {390, 844, false},
+		"phone-dark": {390, 844, true}} {
 		if folder == "" && kind != "phone" {
 			continue
 		}
@@ -320,12 +320,20 @@ func TestInABrowser(t *testing.T) {
 			"transaction": strings.Repeat("9f", 20),
 			"content":     map[string]any{"effects": []string{"pays 12.500 HIVE from alice to bob"}}})
 	}
+	w.fake.policy = map[string]any{"file": "/var/lib/pksa/policy.yaml", "text": "version: 1\nallow:\n" +
+		"  - {name: votes, request: sign, accounts: [alice], apps: [shop], operations: [vote]}\nask:\n" +
+		"  - {name: value, request: sign, accounts: [alice], apps: [shop], key: active, operations: [transfer]}\n"}
+	w.fake.status["policy"].(map[string]any)["warnings"] = []string{"/var/lib/pksa/policy.yaml:5:5: warning: rule " +
+		`"value" asks about transfers to whoever the app names`}
+	w.fake.draft = map[string]any{"requests": 3, "ruled": 1, "yaml": "version: 1\nallow:\n  - name: shop-alice\n"}
+	w.fake.why = map[string]any{"text": "Denied: no rule allows it.\n\nvote\n  no rule matches\n", "then": "denied"}
 	w.fake.mu.Unlock()
 	for path, text := range map[string]string{"/status": "no node answers", "/sessions": "The shop",
-		"/audit": "admitted", "/audit/100": "12.500 HIVE"} {
+		"/audit": "admitted", "/audit/100": "12.500 HIVE", "/policy?draft=1": "whoever",
+		"/policy/why/100": "no rule"} {
 		b.open(path)
 		b.says(text)
-		b.picture(strings.ReplaceAll(path[1:], "/", "-"))
+		b.picture(strings.Trim(strings.NewReplacer("/", "-", "?draft=1", "").Replace(path), "-"))
 	}
 	b.open("/sessions")
 	b.click(".list .deny")

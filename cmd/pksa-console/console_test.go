@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,7 +37,8 @@ func TestWhatIsLinked(t *testing.T) {
 	}
 }
 
-var pages = []string{"/", "/cards", "/request/7", "/status", "/sessions", "/audit", "/audit/7"}
+var pages = []string{"/", "/cards", "/request/7", "/status", "/sessions", "/audit", "/audit/7", "/policy",
+	"/policy?draft=1", "/policy/why/7"}
 
 // Nobody sees or does anything without a login.
 func TestNothingWithoutLogin(t *testing.T) {
@@ -152,6 +154,10 @@ func TestHostileTexts(t *testing.T) {
 		"nodes":    []any{map[string]any{"url": hostile}},
 		"accounts": []any{map[string]any{"name": hostile, "roles": []string{hostile}, "wrong": []string{hostile}}},
 		"guard":    []any{map[string]any{"account": hostile}}}
+	w.fake.policy = map[string]any{"file": hostile, "sha256": hostile, "text": hostile + "\n" + hostile, "cut": true}
+	w.fake.status["policy"].(map[string]any)["warnings"] = []string{hostile, "p.yaml:2:1: warning: " + hostile}
+	w.fake.draft = map[string]any{"requests": 1, "yaml": hostile, "ruled": 2}
+	w.fake.why = map[string]any{"text": hostile, "then": hostile}
 	in := w.in()
 	query := "?q=" + strings.ReplaceAll("</script><img src=x>", " ", "+")
 	for _, path := range append(pages, "/sessions"+query, "/audit?text=%3Cscript%3E%22%3E",
@@ -171,6 +177,110 @@ func TestHostileTexts(t *testing.T) {
 		if strings.Count(lower, "</title>") != strings.Count(lower, "<title>") ||
 			strings.Count(lower, "</pre>") != strings.Count(lower, "<pre>") {
 			t.Errorf("%s: a text ends its place", path)
+		}
+	}
+}
+
+// A warning stands at its line, if the file is what it was about.
+func TestWarningsStandAtTheirLines(t *testing.T) {
+	w := newWorld(t)
+	in := w.in()
+	w.fake.status = map[string]any{"policy": map[string]any{"warnings": []string{"/home/a b/p.yaml:2:7: warning: broad",
+		"p.yaml:9:1: warning: beyond", "p.yaml:0:1: warning: before", "the whole"}}}
+	for other, want := range map[bool]int{false: 1, true: 0} {
+		w.fake.policy = map[string]any{"text": "version: 1\nallow: []\n", "other": other}
+		_, _, text := w.ask("GET", "/policy", "", func(r *http.Request) { r.AddCookie(in) })
+		if n := strings.Count(text, `<li><code>allow: []</code><p class="warn">warning: broad</p></li>`); n != want {
+			t.Errorf("another file: %t: %s", other, text)
+		}
+		for _, all := range []string{"broad", "beyond", "before", "the whole"} {
+			if !strings.Contains(text, all) {
+				t.Errorf("another file: %t: %q is lost", other, all)
+			}
+		}
+	}
+	if n := len(w.fake.called("policy.suggest")); n != 0 {
+		t.Errorf("%d drafts that nobody asked for", n)
+	}
+}
+
+// While a wallet is silent, who waits for it can leave, and it is asked once for all.
+func TestWaitingForASilentWallet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls := 0
+		c := newConsole(func(_ context.Context, _ string, _, result any) error {
+			calls++
+			time.Sleep(20 * time.Second)
+			result.(*about).Wallet = "wallet-1"
+			return nil
+		}, slog.New(slog.DiscardHandler))
+		begun := time.Now()
+		answered := make(chan string)
+		go func() {
+			a, _ := c.about(t.Context())
+			answered <- a.Wallet
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := c.about(ctx); err == nil || time.Since(begun) != time.Second {
+			t.Errorf("who left heard %v after %s", err, time.Since(begun))
+		}
+		if got := <-answered; got != "wallet-1" || time.Since(begun) != 20*time.Second || calls != 1 {
+			t.Errorf("%q after %s, %d calls", got, time.Since(begun), calls)
+		}
+		time.Sleep(6 * time.Second) // what is known is old
+		go func() {
+			a, _ := c.about(t.Context())
+			answered <- a.Wallet
+		}()
+		time.Sleep(time.Second)
+		c.forget() // nobody waits for that
+		<-answered
+		if calls != 3 {
+			t.Errorf("%d calls: what was asked before it was forgotten is taken for new", calls)
+		}
+	})
+}
+
+// connFrom is a connection from an address.
+type connFrom struct {
+	net.Conn
+	from string
+}
+
+func (c connFrom) RemoteAddr() net.Addr {
+	a, _ := net.ResolveTCPAddr("tcp", c.from)
+	return a
+}
+
+// What comes beyond the bounds of connections is closed, and a place that was left is free again.
+func TestConnectionsAreBounded(t *testing.T) {
+	for from, want := range map[string]int{"192.0.2.7:99": mostOfOne, "127.0.0.1:99": mostConns,
+		"[::1]:99": mostConns} {
+		arrive := onePipe{make(chan net.Conn, mostConns+2)}
+		b := &bounded{Listener: arrive, from: map[string]int{}}
+		for range want + 1 {
+			here, there := net.Pipe()
+			defer here.Close()
+			arrive.conns <- connFrom{there, from}
+		}
+		var open []net.Conn
+		for range want {
+			conn, err := b.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			open = append(open, conn)
+		}
+		close(arrive.conns)
+		if _, err := b.Accept(); err == nil {
+			t.Errorf("%s: more than %d", from, want)
+		}
+		for range 2 { // the second time is nothing
+			_ = open[0].Close()
+		}
+		if b.all != want-1 {
+			t.Errorf("%s: %d places are taken", from, b.all)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -164,6 +165,72 @@ func (c *console) recordPage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.show(w, r, "record", page{Title: "Record " + r.PathValue("number"), Data: p.Records})
+}
+
+// policyData is the policy file, line by line.
+type policyData struct {
+	View  policyView
+	State state
+	Lines []policyLine
+	Loose []string // warnings that name no line
+	Draft *draft   // of rules for what was denied, if it was asked for
+}
+
+type policyLine struct {
+	Text     string
+	Warnings []string
+}
+
+// placed is a warning of the wallet: FILE:LINE:COLUMN: text.
+var placed = regexp.MustCompile(`^[^\n]*?:([0-9]{1,7}):[0-9]{1,7}: `)
+
+// policyPage shows the file with its warnings, and on demand what a draft would add.
+func (c *console) policyPage(w http.ResponseWriter, r *http.Request) {
+	var d policyData
+	err := c.wallet(r.Context(), "policy.view", struct{}{}, &d.View)
+	if err == nil {
+		err = c.wallet(r.Context(), "status", struct{}{}, &d.State)
+	}
+	if err == nil && r.FormValue("draft") != "" {
+		d.Draft = new(draft)
+		err = c.wallet(r.Context(), "policy.suggest", struct{}{}, d.Draft)
+	}
+	if err != nil {
+		c.trouble(w, r, err)
+		return
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(d.View.Text, "\n"), "\n") {
+		d.Lines = append(d.Lines, policyLine{Text: strings.TrimSuffix(line, "\r")})
+	}
+	for _, text := range d.State.Policy.Warnings {
+		n := 0
+		m := placed.FindStringSubmatch(text)
+		if m != nil {
+			n, _ = strconv.Atoi(m[1])
+		}
+		if n < 1 || n > len(d.Lines) || d.View.Other { // of another file, lines are not these
+			d.Loose = append(d.Loose, text)
+			continue
+		}
+		d.Lines[n-1].Warnings = append(d.Lines[n-1].Warnings, text[len(m[0]):])
+	}
+	c.show(w, r, "policy", page{Title: "Policy", Data: d})
+}
+
+// whyPage shows why a recorded request is decided as it is.
+func (c *console) whyPage(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.ParseUint(r.PathValue("number"), 10, 64)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	var y why
+	if err := c.wallet(r.Context(), "policy.explain", map[string]any{"number": n}, &y); err != nil {
+		c.trouble(w, r, err)
+		return
+	}
+	y.Number = n
+	c.show(w, r, "why", page{Title: "Why request " + r.PathValue("number"), Data: y})
 }
 
 // pretty returns JSON as people read it.

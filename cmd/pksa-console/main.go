@@ -105,6 +105,7 @@ func serve(ctx context.Context, o options, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	listener = &bounded{Listener: listener, from: map[string]int{}}
 	if o.certificate != "" {
 		pair := &keyPair{certificate: o.certificate, keyFile: o.keyFile}
 		if _, err := pair.get(nil); err != nil {

@@ -27,18 +27,20 @@ type console struct {
 	live   live
 	pages  map[string]*template.Template
 
-	mu    sync.Mutex // guards what follows
-	known about
-	wrong error     // why it is not known
-	asked time.Time // when that was learnt
+	mu     sync.Mutex // guards what follows
+	known  about
+	wrong  error         // why it is not known
+	asked  time.Time     // when that was learnt
+	asking chan struct{} // closed when what is asked now is answered; nil if nothing is
+	turn   int           // how often it was forgotten
 }
 
 func newConsole(w wallet, log *slog.Logger) *console {
 	c := &console{wallet: w, log: log, pages: map[string]*template.Template{}}
 	c.live.wallet = w
 	base := template.Must(template.New("").Funcs(words).ParseFS(pageFiles, "pages/layout.html", "pages/card.html"))
-	for _, name := range []string{"waiting", "request", "status", "sessions", "audit", "record", "login", "enrol",
-		"trouble"} {
+	for _, name := range []string{"waiting", "request", "status", "sessions", "audit", "record", "policy",
+		"why", "login", "enrol", "trouble"} {
 		c.pages[name] = template.Must(template.Must(base.Clone()).ParseFS(pageFiles, "pages/"+name+".html"))
 	}
 	return c
@@ -70,6 +72,8 @@ func (c *console) handler() http.Handler {
 	in.HandleFunc("GET /sessions", c.sessionsPage)
 	in.HandleFunc("GET /audit", c.auditPage)
 	in.HandleFunc("GET /audit/{number}", c.recordPage)
+	in.HandleFunc("GET /policy", c.policyPage)
+	in.HandleFunc("GET /policy/why/{number}", c.whyPage)
 	in.HandleFunc("POST /deny", c.deny)
 	in.HandleFunc("POST /revoke", c.revoke)
 	in.HandleFunc("POST /pause", c.pause)
@@ -138,22 +142,46 @@ func (c *console) site(next http.Handler) http.Handler {
 }
 
 // about returns what is known of the wallet, which hardly changes: it is asked again after some
-// seconds. While it is silent not everybody waits in turn.
+// seconds, once for all who want to know. Who waits for that can leave.
 func (c *console) about(ctx context.Context) (about, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	life := 5 * time.Second
-	if c.wrong != nil {
-		life = time.Second
+	for {
+		life := 5 * time.Second
+		if c.wrong != nil {
+			life = time.Second
+		}
+		switch asking := c.asking; {
+		case !c.asked.IsZero() && time.Since(c.asked) < life:
+			return c.known, c.wrong
+		case asking == nil:
+			c.asking = make(chan struct{})
+			go c.learn(context.WithoutCancel(ctx), c.turn) // who asked may leave, and others wait for it
+		default:
+			c.mu.Unlock()
+			select {
+			case <-asking:
+			case <-ctx.Done():
+			}
+			c.mu.Lock()
+			if ctx.Err() != nil {
+				return about{}, context.Cause(ctx)
+			}
+		}
 	}
-	if time.Since(c.asked) < life && !c.asked.IsZero() {
-		return c.known, c.wrong
-	}
-	// Not by the context of who asked: that one may leave, and others would be told of it.
+}
+
+// learn asks the wallet who it is.
+func (c *console) learn(ctx context.Context, turn int) {
 	var a about
-	c.wrong = c.wallet(context.WithoutCancel(ctx), "console.about", struct{}{}, &a)
-	c.known, c.asked = a, time.Now()
-	return c.known, c.wrong
+	err := c.wallet(ctx, "console.about", struct{}{}, &a)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.known, c.wrong = a, err; turn == c.turn {
+		c.asked = time.Now()
+	}
+	close(c.asking)
+	c.asking = nil
 }
 
 // forget has the wallet asked again who it is.
@@ -161,6 +189,7 @@ func (c *console) forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.asked = time.Time{}
+	c.turn++
 }
 
 // guard lets those pass who are logged in.

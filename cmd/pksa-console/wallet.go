@@ -156,6 +156,31 @@ type trailPage struct {
 	End     bool     `json:"end"`
 }
 
+// policyView is the policy file on disk.
+type policyView struct {
+	File   string `json:"file"`
+	SHA256 string `json:"sha256"` // of what is in force
+	Text   string `json:"text"`
+	Cut    bool   `json:"cut"`
+	Other  bool   `json:"other"` // the file is not what is in force
+}
+
+// draft is what a draft of rules would add.
+type draft struct {
+	Requests int    `json:"requests"`
+	Ruled    int    `json:"ruled"`
+	YAML     string `json:"yaml"`
+}
+
+// why is why a recorded request is decided as it is.
+type why struct {
+	Number  uint64 `json:"-"`
+	Text    string `json:"text"`
+	Then    string `json:"then"`
+	Same    bool   `json:"same"`
+	Lacking int    `json:"lacking"`
+}
+
 // rawJSON is JSON that is shown as it is.
 type rawJSON []byte
 

@@ -36,6 +36,9 @@ type fake struct {
 	records    []map[string]any
 	calls      []string
 	decided    map[uint64]string
+	policy     map[string]any
+	draft      map[string]any
+	why        map[string]any
 }
 
 func newFake() *fake {
@@ -177,6 +180,12 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		out = f.sessions
 	case "audit.page":
 		out = map[string]any{"records": f.records, "next": 0, "end": true}
+	case "policy.view":
+		out = f.policy
+	case "policy.suggest":
+		out = f.draft
+	case "policy.explain":
+		out = f.why
 	case "pause", "session.revoke":
 	default:
 		return no("the running agent does not know " + method)

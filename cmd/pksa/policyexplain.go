@@ -106,27 +106,6 @@ func compilePolicy(file string) (*policy.Policy, error) {
 	return p, nil
 }
 
-// explained is what `policy explain --json` prints.
-type explained struct {
-	Request policy.Written `json:"request"`
-	Record  *recorded      `json:"record,omitempty"`
-	Cut     int            `json:"cut,omitempty"`    // requests before it of which the trail does not hold all
-	Summed  int            `json:"summed,omitempty"` // and those of which it holds a sum only
-	policy.Report
-}
-
-// recorded is what the audit trail says of a request.
-type recorded struct {
-	Number     uint64         `json:"number"`
-	Time       time.Time      `json:"time"`
-	Verdict    policy.Verdict `json:"verdict"`
-	Admitted   bool           `json:"admitted"`
-	Code       policy.Code    `json:"code,omitempty"`
-	Reason     string         `json:"reason,omitempty"`
-	Policy     string         `json:"policy"`
-	SamePolicy bool           `json:"same_policy"`
-}
-
 func (c *command) explainFile(ctx context.Context, p *policy.Policy, n *hive.Network, name string) error {
 	src, err := c.readInput(ctx, name)
 	if err != nil {
@@ -144,7 +123,7 @@ func (c *command) explainFile(ctx context.Context, p *policy.Policy, n *hive.Net
 	if len(problems) > 0 {
 		return fmt.Errorf("the counters do not fit the policy:\n%s", problems)
 	}
-	e := explained{Request: policy.Write(one.Request, n), Report: p.Report(one.Request, book, now)}
+	e := audit.Explained{Request: policy.Write(one.Request, n), Report: p.Report(one.Request, book, now)}
 	return c.print(e, func(w io.Writer) {
 		fmt.Fprint(w, e.Text())
 		if cfg := c.settingsIfAny(); e.Verdict == policy.Ask && cfg != nil && nobodyToAsk(cfg) {
@@ -215,44 +194,21 @@ func (c *command) explainIn(read audit.Source, found []audit.Request, p *policy.
 		return hint(fmt.Errorf("record %d is not a request that was judged", number),
 			adviceNotRequest, number)
 	}
-	t := &found[0]
-	r := &recorded{t.Number, t.Time, t.Was, t.Admitted, t.Code, t.Reason, t.Policy, t.Policy == p.Hash()}
-	if t.Request == nil {
-		return fmt.Errorf("record %d cannot be judged again: %s; then it was: %s", number, t.Lacking, r.text())
-	}
-	past, err := audit.BookBefore(read, t, p.Windows(), n)
+	e, err := audit.Explain(read, &found[0], p, n)
 	if err != nil {
 		return err
 	}
-	e := explained{Request: policy.Write(t.Request, n), Record: r, Cut: past.Cut, Summed: past.Summed,
-		Report: p.Report(t.Request, past.Book, t.Time)}
 	return c.print(e, func(w io.Writer) {
 		fmt.Fprint(w, e.Text())
-		fmt.Fprintf(w, "\nRecord %d of %s says: %s.\n", number, when(t.Time), r.text())
-		if !r.SamePolicy {
-			fmt.Fprintf(w, "Another policy was in force then, sha256 %s.\n", short(t.Policy))
+		fmt.Fprintf(w, "\nRecord %d of %s says: %s.\n", number, when(e.Record.Time), e.Record.Text())
+		if !e.Record.SamePolicy {
+			fmt.Fprintf(w, "Another policy was in force then, sha256 %s.\n", short(e.Record.Policy))
 		}
 		if all := e.Cut + e.Summed; all > 0 {
 			fmt.Fprintf(w, "Of %s before it the trail does not hold all: %d cut, %d in sums. None was carried out, "+
 				"so no limit counts them.\n", count(all, "request"), e.Cut, e.Summed)
 		}
 	})
-}
-
-// text returns what was decided then, in words.
-func (r *recorded) text() string {
-	text := map[policy.Verdict]string{policy.Allow: "allowed", policy.Ask: "a person was asked",
-		policy.Deny: "denied"}[r.Verdict]
-	switch {
-	case r.Code == policy.CodeNobodyToAsk:
-		text = "denied, because the settings name no way to ask a person (ask)"
-	case r.Verdict != policy.Deny && !r.Admitted:
-		text += ", and not admitted"
-	}
-	if r.Reason != "" {
-		text += ", " + r.Reason
-	}
-	return text
 }
 
 // settingsIfAny returns the settings of the home folder, nil if they cannot be read.

@@ -9,9 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent/audit"
-	"pksa/agent/policy"
 	"pksa/agent/service"
-	"pksa/protocol/hive"
 )
 
 func (c *command) policySuggest() *cobra.Command {
@@ -48,7 +46,8 @@ ledger, and the keystore has to be unlocked.`,
 				from = time.Now().Add(-length)
 			}
 			trail := c.openTrail(false)
-			out, err := suggest(trail.source(cmd.Context()), n, app, from)
+			q := audit.Query{Filter: audit.Filter{App: app, Since: from}}
+			out, err := audit.Suggest(trail.source(cmd.Context()), q, n)
 			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
@@ -60,50 +59,7 @@ ledger, and the keystore has to be unlocked.`,
 	return cmd
 }
 
-// suggested is what `policy suggest --json` prints.
-type suggested struct {
-	Requests int    `json:"requests"` // that it is made of
-	Older    int    `json:"older"`    // not looked at, because there were too many after them
-	Ruled    int    `json:"ruled"`    // denied by a deny rule or a limit: no rule helps
-	Cut      int    `json:"cut"`      // not looked at, because they were cut when they were recorded
-	Summed   int    `json:"summed"`   // not looked at, because the trail has only sums of them
-	YAML     string `json:"yaml"`
-}
-
-// suggest reads the trail, and makes a policy of what no rule allowed.
-func suggest(read audit.Source, n *hive.Network, app string, from time.Time) (suggested, error) {
-	var out suggested
-	var seen policy.SeenLately
-	q := audit.Query{Filter: audit.Filter{Since: from}}
-	err := audit.EachRequest(read, q, n, func(t *audit.Request) error {
-		if t.Undecided && t.Summed == 0 || t.Time.Before(from) || app != "" && t.App != app {
-			return nil
-		}
-		switch {
-		case t.Summed > 0:
-			out.Summed += t.Summed
-		case t.Cut:
-			out.Cut++
-		case t.Request == nil:
-		case t.Observed != nil,
-			t.Was == policy.Deny && (t.Code == policy.CodeUncovered || t.Code == policy.CodeForeignAuthority):
-			seen.Add(policy.Seen{Request: t.Request, Time: t.Time})
-		case t.Was == policy.Deny:
-			out.Ruled++
-		}
-		return nil
-	})
-	if err != nil {
-		return out, err
-	}
-	list := seen.List()
-	if out.Requests, out.Older = len(list), seen.Dropped(); out.Requests > 0 {
-		out.YAML = policy.Suggest(list)
-	}
-	return out, nil
-}
-
-func (c *command) printSuggested(out suggested, app string) error {
+func (c *command) printSuggested(out audit.Suggested, app string) error {
 	return c.print(out, func(w io.Writer) {
 		switch {
 		case out.Requests == 0 && app != "":

@@ -29,6 +29,7 @@ type Acceptance struct {
 type Accepted struct {
 	Last   uint64     // the last record that the restored ledger had
 	Mark   uint64     // the record that the mark spoke of; zero if there was no valid one
+	Fits   bool       // the ledger fits its mark, and nothing was changed
 	Ended  []*Session // sessions that ended
 	Closed []string   // slots whose secret was replaced by one that nobody knows
 	Limits bool       // limits count as used up until their windows have passed
@@ -64,7 +65,7 @@ func Accept(path string, o Options, a Acceptance) (Accepted, error) {
 	}
 	switch err := l.checkMark(); {
 	case err == nil:
-		return Accepted{Last: l.state.last.number, Mark: l.state.last.number}, l.store.close()
+		return Accepted{Last: l.state.last.number, Mark: l.state.last.number, Fits: true}, l.store.close()
 	case !errors.Is(err, ErrRestored):
 		return Accepted{}, errors.Join(err, l.store.close())
 	}

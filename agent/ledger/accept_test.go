@@ -248,3 +248,33 @@ func TestAcceptInPortions(t *testing.T) {
 		}
 	}
 }
+
+// A ledger whose last record is another than the one of that number in its mark does not fit it,
+// and what accepting it changed is told.
+func TestAcceptOfAnotherRecord(t *testing.T) {
+	r := newRig(t)
+	r.slot("mybot")
+	must(t, r.l.Close())
+	other, err := os.ReadFile(r.path)
+	must(t, err)
+	mark, err := os.ReadFile(strings.TrimSuffix(r.path, ".db") + ".mark")
+	must(t, err)
+	r.open()
+	r.slot("one")
+	must(t, r.l.Close())
+	newer, err := os.ReadFile(strings.TrimSuffix(r.path, ".db") + ".mark")
+	must(t, err)
+	must(t, os.WriteFile(r.path, other, 0o600))
+	must(t, os.WriteFile(strings.TrimSuffix(r.path, ".db")+".mark", mark, 0o600))
+	r.open()
+	r.slot("other")
+	must(t, r.l.Close())
+	must(t, os.WriteFile(strings.TrimSuffix(r.path, ".db")+".mark", newer, 0o600))
+	for n := range 2 {
+		done, err := ledger.Accept(r.path, r.o, ledger.Acceptance{})
+		must(t, err)
+		if done.Fits != (n == 1) || done.Last < done.Mark || len(done.Closed) != 2-2*n {
+			t.Errorf("accepted, time %d: %+v", n+1, done)
+		}
+	}
+}

@@ -172,7 +172,7 @@ func closedApps(a ledger.Accepted) []string {
 }
 
 func printAccepted(w io.Writer, a ledger.Accepted) {
-	if a.Last == a.Mark {
+	if a.Fits {
 		fmt.Fprintf(w, "The ledger fits its mark, at record %d; there is nothing to accept, and nothing was changed.\n"+
 			"If its last record is in the future, `pksa ledger clock` leads it back.\n", a.Last)
 		return

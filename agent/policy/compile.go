@@ -124,7 +124,8 @@ type compiler struct {
 	transaction []string
 }
 
-// The versions say the same with the same words. They differ in what [compiler.settle] does.
+// The versions say the same with the same words, but for names within texts, which [compiler.fill]
+// fills in. Else they differ in what [compiler.settle] does.
 const version1, version2 = "1", "2"
 
 // document returns the root of the policy, nil if there is none that can be compiled.

@@ -9,6 +9,9 @@ import (
 	"pksa/protocol/hive"
 )
 
+// Names that are known with the request.
+const accountName, actorName = "account", "actor"
+
 // isActor compares with the account whose authority the part needs.
 type isActor struct{}
 
@@ -76,8 +79,6 @@ func (m filled) check(s *scope, v value) outcome {
 		return m.with(s, s.request.Account, actor).check(s, v)
 	})
 }
-
-const accountName, actorName = "account", "actor"
 
 // text returns the text, or the source of the pattern, for these names. In a pattern they are no
 // pattern: they stand for themselves, whatever is in them.

@@ -10,8 +10,8 @@ import (
 	"pksa/agent/yamlnode"
 )
 
-// settle decides what becomes of the complaints. No other place knows the difference between the
-// versions of the language: what is a warning in version 1 is an error in version 2.
+// settle decides what becomes of the complaints: what is a warning in version 1 of the language is
+// an error in version 2. Besides, [compiler.fill] alone knows a difference between the versions.
 //
 // Two kinds of warnings stay warnings in version 2. One is what a comment says to be meant so. The
 // other is what is around the file: a policy in force must not stop loading because a date has

@@ -341,6 +341,27 @@ func TestInABrowser(t *testing.T) {
 	if calls := w.fake.called("session.revoke"); len(calls) != 1 || calls[0] != `{"id":1}` {
 		t.Errorf("%q", calls)
 	}
+	b.click(".list form[action='/pause'] button")
+	b.says(`"shop" is stopped`)
+	if calls := w.fake.called("pause"); len(calls) != 1 || calls[0] != `{"app":"shop"}` {
+		t.Errorf("%q", calls)
+	}
+	w.fake.mu.Lock()
+	w.fake.status["apps_paused"] = []any{map[string]any{"app": "shop", "since": time.Now()}}
+	w.fake.status["hindrances"] = []any{map[string]any{"cause": "paused"}}
+	w.fake.mu.Unlock()
+	b.open("/status")
+	b.says("All signing is stopped.")
+	b.picture("stopped")
+	for i, app := range []string{"", "shop"} {
+		b.click("[data-resume='" + app + "']")
+		b.says("goes on.")
+		b.until("document.querySelector(\"[data-resume='" + app + "']\").hidden")
+		calls := w.fake.called("resume.finish")
+		if len(calls) != i+1 || !strings.Contains(calls[i], `"app":"`+app+`"`) {
+			t.Errorf("%q", calls)
+		}
+	}
 	b.click("header button")
 	b.says("Log in with your passkey")
 	b.open("/audit")

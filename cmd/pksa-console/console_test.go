@@ -51,13 +51,15 @@ func TestNothingWithoutLogin(t *testing.T) {
 			t.Errorf("%s: %d %s %s", path, status, header.Get("Location"), text)
 		}
 	}
-	for path, body := range map[string]string{"/deny": "number=7", "/revoke": "id=7", "/pause": "",
+	for path, body := range map[string]string{"/deny": "number=7", "/revoke": "id=7", "/pause": "app=shop",
+		"/resume/begin": "{}", "/resume/finish": "{}",
 		"/decision/begin": `{"number":7}`, "/decision/finish": `{"number":7}`} {
 		if status, _, _ := w.ask("POST", path, body, nil); status != 401 {
 			t.Errorf("%s: %d", path, status)
 		}
 	}
-	for _, path := range []string{"decision.deny", "session.revoke", "pause", "decision.begin", "pending"} {
+	for _, path := range []string{"decision.deny", "session.revoke", "pause", "resume.begin",
+		"resume.finish", "decision.begin", "pending"} {
 		if calls := w.fake.called(path); len(calls) > 0 {
 			t.Errorf("%s was called: %s", path, calls)
 		}
@@ -150,10 +152,11 @@ func TestHostileTexts(t *testing.T) {
 	w.fake.status = map[string]any{"not_ready": []string{hostile}, "still_served": hostile,
 		"policy": map[string]any{"file": hostile, "reload_failed": hostile, "warnings": []string{hostile},
 			"room": []any{room}},
-		"links":    []any{map[string]any{"relay": hostile}},
-		"nodes":    []any{map[string]any{"url": hostile}},
-		"accounts": []any{map[string]any{"name": hostile, "roles": []string{hostile}, "wrong": []string{hostile}}},
-		"guard":    []any{map[string]any{"account": hostile}}}
+		"links":       []any{map[string]any{"relay": hostile}},
+		"nodes":       []any{map[string]any{"url": hostile}},
+		"accounts":    []any{map[string]any{"name": hostile, "roles": []string{hostile}, "wrong": []string{hostile}}},
+		"apps_paused": []any{map[string]any{"app": hostile}},
+		"guard":       []any{map[string]any{"account": hostile}}}
 	w.fake.policy = map[string]any{"file": hostile, "sha256": hostile, "text": hostile + "\n" + hostile, "cut": true}
 	w.fake.status["policy"].(map[string]any)["warnings"] = []string{hostile, "p.yaml:2:1: warning: " + hostile}
 	w.fake.draft = map[string]any{"requests": 1, "yaml": hostile, "ruled": 2}

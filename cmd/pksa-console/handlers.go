@@ -24,6 +24,8 @@ func (c *console) pass(method string) http.HandlerFunc {
 		switch method {
 		case "decision.finish":
 			c.log.Info("approved", "number", string(params["number"]), "by", c.logins.of(r, true))
+		case "resume.finish":
+			c.log.Info("resumed", "app", string(params["app"]), "by", c.logins.of(r, true))
 		case "enrol.finish":
 			c.forget() // whoever is enrolled logs in now
 		}
@@ -114,7 +116,12 @@ func (c *console) revoke(w http.ResponseWriter, r *http.Request) {
 	http.Error(w, "Which session?", http.StatusBadRequest)
 }
 
+// pause stops an app, or all signing if none is named.
 func (c *console) pause(w http.ResponseWriter, r *http.Request) {
-	c.act(w, r, "pause", struct{}{}, "The wallet is paused. It signs nothing until somebody types pksa resume on its "+
-		"machine.", "/status")
+	if app := r.FormValue("app"); app != "" {
+		c.act(w, r, "pause", map[string]any{"app": app}, fmt.Sprintf("%q is stopped: nothing is signed for it.", app),
+			"/status")
+		return
+	}
+	c.act(w, r, "pause", struct{}{}, "The wallet is stopped: it signs nothing.", "/status")
 }

@@ -81,6 +81,8 @@ func (c *console) handler() http.Handler {
 		c.logins.end(w, r)
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 	})
+	in.HandleFunc("POST /resume/begin", c.pass("resume.begin"))
+	in.HandleFunc("POST /resume/finish", c.pass("resume.finish"))
 	in.HandleFunc("POST /decision/begin", c.pass("decision.begin"))
 	in.HandleFunc("POST /decision/finish", c.pass("decision.finish"))
 	open.Handle("/", c.guard(in))

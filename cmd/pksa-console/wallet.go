@@ -117,12 +117,30 @@ type state struct {
 		Wrong    []string `json:"wrong"`
 		Sessions int      `json:"sessions"`
 	} `json:"accounts"`
+	Hindrances []struct {
+		Cause string `json:"cause"`
+	} `json:"hindrances"`
+	// PausedApps are stopped each by itself.
+	PausedApps []struct {
+		App   string    `json:"app"`
+		Since time.Time `json:"since"`
+	} `json:"apps_paused"`
 	Apps     int `json:"apps"`
 	Sessions int `json:"sessions"`
 	Pending  int `json:"pending"`
 	Guard    []struct {
 		Account string `json:"account"`
 	} `json:"guard"`
+}
+
+// Paused reports whether all signing is stopped.
+func (s state) Paused() bool {
+	for _, h := range s.Hindrances {
+		if h.Cause == "paused" {
+			return true
+		}
+	}
+	return false
 }
 
 // room is what is left of a limit.

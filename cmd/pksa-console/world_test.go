@@ -140,8 +140,13 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		}
 		f.approver, f.code = &made, ""
 		out = map[string]any{"name": "anna", "fingerprint": made.Fingerprint()}
-	case "login.begin":
+	case "login.begin", "resume.begin":
 		out = asked()
+	case "resume.finish":
+		if err := verify(); err != nil {
+			return err
+		}
+		out = map[string]any{"paused": false}
 	case "login.finish":
 		if err := verify(); err != nil {
 			return err

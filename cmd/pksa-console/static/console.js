@@ -58,6 +58,14 @@
     close(button.closest(".card"));
   };
 
+  const resume = async (button) => {
+    const app = button.dataset.resume;
+    const done = await ask("/resume/finish", { app, ...await sign(await ask("/resume/begin", { app })) });
+    if (done.paused !== false) throw new Error("The wallet did not say that it goes on.");
+    button.hidden = true;
+    return (app || "The wallet") + " goes on.";
+  };
+
   const enrol = async () => {
     const code = location.hash.slice(1);
     if (!code) throw new Error("The link has no code: open it as pksa approver add prints it.");
@@ -83,11 +91,12 @@
     const button = event.target.closest("button");
     if (!button) return;
     const { dataset } = button;
-    if (!("login" in dataset || "approve" in dataset || "enrol" in dataset)) return;
+    if (!("login" in dataset || "approve" in dataset || "enrol" in dataset || "resume" in dataset)) return;
     button.disabled = true;
     try {
       if ("login" in dataset) await login(button);
       else if ("approve" in dataset) await approve(button);
+      else if ("resume" in dataset) tell(button, await resume(button), true);
       else tell(button, await enrol(), true);
     } catch (error) {
       tell(button, "Not done: " + why(error), false);

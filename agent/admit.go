@@ -263,11 +263,12 @@ func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
 		j.refusal = &refusal{code: policy.CodeLimit, reason: fmt.Sprintf("limit: %d transactions that %s made can "+
 			"still be included, and more may not", mostExact, p.run.app)}
 		return
-	case j.decision.Verdict == policy.Ask && !a.canAsk():
-		j.refusal = &refusal{code: policy.CodeNobodyToAsk,
-			reason: "the policy says to ask a person, and no way to ask is configured (setting ask): " +
-				j.decision.Reason}
-		return
+	case j.decision.Verdict == policy.Ask:
+		if nobody := a.nobodyToAsk(v); nobody != "" {
+			j.refusal = &refusal{code: policy.CodeNobodyToAsk,
+				reason: "the policy says to ask a person, and " + nobody + ": " + j.decision.Reason}
+			return
+		}
 	}
 	// What follows may have changed since the request came: the clock stepped, a command removed a
 	// key, another request opened the session. After the policy, so that a request that is denied

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"pksa/agent"
 	"pksa/agent/approve"
@@ -14,17 +15,24 @@ import (
 	"pksa/agent/notify"
 	"pksa/agent/passkey"
 	"pksa/agent/passkey/passkeytest"
+	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
 
 // approving runs a test with an agent that people answer with passkeys.
 func approving(t *testing.T, policy string, f func(*testing.T, *world, *scriptedClient)) {
 	t.Helper()
+	askedWith(t, policy, config.AskPending, f)
+}
+
+// askedWith runs such a test with a value of the setting ask.
+func askedWith(t *testing.T, policy, ask string, f func(*testing.T, *world, *scriptedClient)) {
+	t.Helper()
 	script := &scriptedClient{}
 	within(t, worldOptions{
 		policy: policy, fault: script.fault, prepare: func(w *world) { w.session(authKey) },
 		configure: func(c *config.Config) {
-			c.Ask = "pending"
+			c.Ask = ask
 			c.Approve = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
 		},
 	}, func(t *testing.T, w *world) { f(t, w, script) })
@@ -107,6 +115,52 @@ func TestRemovedApproverAnswersNothing(t *testing.T) {
 		w.must(w.decide(asked.Number, false))
 		if got := answerKind(<-answer); got != "nack" {
 			t.Errorf("after the no: %s", got)
+		}
+	})
+}
+
+// Where only passkeys count, the command line says no and never yes. Where nobody has a passkey for
+// the present address, a request is denied at once, and the trail says why.
+func TestOnlyPasskeysSayYes(t *testing.T) {
+	askedWith(t, askVotes, config.AskPasskey, func(t *testing.T, w *world, script *scriptedClient) {
+		atOnce := func(number int, want string) {
+			t.Helper()
+			before := time.Now()
+			got := answerKind(script.ask(request("sign_req", uuid(number), authKey, votePayload("p", nowNonce()))))
+			if took := time.Since(before); got != "nack" || took > 5*time.Second {
+				t.Errorf("%s after %s", got, took)
+			}
+			if c := w.lastJudged(); c.Code != policy.CodeNobodyToAsk || !strings.Contains(c.Reason, want) {
+				t.Errorf("%s: %s", c.Code, c.Reason)
+			}
+		}
+		atOnce(1, "nobody has one for the present address")
+
+		w.enrol("anna")
+		answer, asked := script.start(w, 2)
+		w.must(w.decide(asked.Number, false))
+		if got := answerKind(<-answer); got != "nack" {
+			t.Errorf("after the no: %s", got)
+		}
+		_, err := agent.Approvals(w.agent).Remove(t.Context(), approve.NameParams{Name: "anna"})
+		w.must(err)
+		atOnce(3, "nobody has one for the present address")
+
+		bob := w.enrol("bob")
+		answer, asked = script.start(w, 4)
+		if !asked.ByPasskey {
+			t.Error("the list does not say that a passkey is wanted")
+		}
+		err = w.decide(asked.Number, true)
+		if err == nil || !strings.Contains(err.Error(), "only a yes with a passkey") {
+			t.Errorf("a yes of the command line: %v", err)
+		}
+		if len(w.pending()) != 1 || len(w.chain.Transactions()) != 0 {
+			t.Fatal("the request does not wait any more")
+		}
+		w.must(w.approve(bob, asked))
+		if got := answerKind(<-answer); got != "ack" || len(w.chain.Transactions()) != 1 {
+			t.Errorf("after bob's yes: %s, %d transactions", got, len(w.chain.Transactions()))
 		}
 	})
 }

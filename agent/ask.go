@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pksa/agent/approve"
+	"pksa/agent/config"
 	"pksa/agent/ledger"
 	"pksa/agent/notify"
 	"pksa/agent/passkey"
@@ -173,6 +174,8 @@ type PendingRequest struct {
 	// Digest is the digest of the same: a yes with a passkey is one to exactly this. An agent of
 	// before this member has no passkeys.
 	Digest approve.Bytes `json:"digest,omitempty"`
+	// ByPasskey says that only a yes with a passkey counts.
+	ByPasskey bool `json:"by_passkey,omitempty"`
 
 	// InAll is how many effects or operations there are, where not all of them are here.
 	InAll int `json:"in_all,omitempty"`
@@ -286,8 +289,18 @@ func (a *Agent) operationText(op hive.Operation) string {
 	return string(a.network.AppendOperation(nil, op))
 }
 
-// canAsk reports whether there is a way to ask a person.
-func (a *Agent) canAsk() bool { return a.settings().Ask == "pending" }
+// nobodyToAsk returns why no person could say yes; empty if somebody can.
+func (a *Agent) nobodyToAsk(v ledger.View) string {
+	switch a.settings().Ask {
+	case config.AskNobody:
+		return "no way to ask is configured (setting ask)"
+	case config.AskPasskey:
+		if notes, err := v.Approvers(); err != nil || !a.approvals.Anybody(notes) {
+			return "only passkeys count (setting ask), and nobody has one for the present address"
+		}
+	}
+	return ""
+}
 
 // ask waits for a person's answer to a request that was committed as pending, and then judges it
 // again by the policy that is then in force. The wait ends in time for an answer, when the
@@ -302,7 +315,8 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	if p.tx != nil {
 		until = earlier(until, p.tx.tx.Expiration.Time().Add(-answerMargin))
 	}
-	info := PendingRequest{Number: number, Since: time.Now(), Until: until, Reason: j.decision.Reason}
+	info := PendingRequest{Number: number, Since: time.Now(), Until: until, Reason: j.decision.Reason,
+		ByPasskey: a.settings().Ask == config.AskPasskey}
 	if p.request.Exact {
 		info.Reason += fmt.Sprintf("; the app made the transaction, which can be included until %s",
 			p.tx.tx.Expiration.Time().Format(time.RFC3339))
@@ -429,6 +443,9 @@ func (a *Agent) tellAsked(info PendingRequest) {
 		Until: info.Until,
 		Do: fmt.Sprintf("On the wallet's machine: `pksa approve %d` or `pksa deny %d`; `pksa pending %d` shows all "+
 			"of it.", info.Number, info.Number, info.Number)}
+	if info.ByPasskey {
+		e.Do = "On the wallet's page: yes with your passkey, or no."
+	}
 	if site := a.settings().Approve; site.Origin != "" {
 		e.Link = fmt.Sprintf("%s/request/%d", site.Origin, info.Number)
 	}

@@ -494,7 +494,12 @@ func pageOf[T any](all []T, q SessionsParams, entry func(*T) (ledger.SessionID, 
 func (a *Agent) answerAsked(_ context.Context, p DecideParams) (none, error) {
 	if p.Yes {
 		w, err := a.asks.find(p.Number)
-		if err == nil {
+		switch {
+		case err != nil:
+		case w.info.ByPasskey:
+			err = errors.New("only a yes with a passkey counts in this wallet (setting ask), on its page; a no is " +
+				"taken here")
+		default:
 			err = a.mayAllow(w)
 		}
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/config"
 	"pksa/agent/node"
 	"pksa/agent/policy"
 	"pksa/protocol"
@@ -176,7 +177,7 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, 
 // requests; of the others the counters of this moment say which. If they say otherwise when the
 // commit looks at them, the person has as long as the transaction lives.
 func (a *Agent) lifetimeOf(p *proposal) time.Duration {
-	if !a.canAsk() || p.prospect.Outlook() != policy.PerhapsAsked {
+	if a.settings().Ask == config.AskNobody || p.prospect.Outlook() != policy.PerhapsAsked {
 		return lifetime
 	}
 	asked := false

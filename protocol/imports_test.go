@@ -52,7 +52,7 @@ var rows = []row{
 	{"agent/service", []string{"agent", "agent/config", "agent/control", "agent/harden", "agent/ledger", "agent/node",
 		"agent/relay", "agent/status"}},
 	// It looks at the wallet from outside, by the parts that the agent is made of.
-	{"agent/doctor", []string{"agent", "agent/config", "agent/control", "agent/guard", "agent/harden",
+	{"agent/doctor", []string{"agent", "agent/approve", "agent/config", "agent/control", "agent/guard", "agent/harden",
 		"agent/kernelclock", "agent/ledger", "agent/link", "agent/node", "agent/notify", "agent/policy", "agent/probe",
 		"agent/service", "agent/status"}},
 	{"agent/relay/wire", []string{"agent/relay"}},                          // whose frames can be watched
@@ -76,7 +76,7 @@ var rows = []row{
 	{"agent/node", []string{"agent/outage"}},
 	{"agent/status", []string{"agent/outage"}},
 	{"agent/notify", []string{"agent/outage"}},
-	{"agent/doctor", []string{"agent/outage"}},
+	{"agent/doctor", []string{"agent/outage", "agent/passkey"}},
 	{"agent/harden", []string{"agent/config"}},   // the configuration names what stays open
 	{"agent/config", []string{"agent/yamlnode"}}, // YAML is read strictly, in one place
 	{"agent/config", []string{"agent/passkey"}},  // which addresses can have passkeys

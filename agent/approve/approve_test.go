@@ -429,8 +429,18 @@ func TestRemoval(t *testing.T) {
 // Under another host the passkeys of before are nobody's; another port is the same host.
 func TestOtherAddress(t *testing.T) {
 	w := newWorld(t)
+	anybody := func(want bool) {
+		t.Helper()
+		notes, err := w.ledger.Approvers(t.Context())
+		w.must(err)
+		if got := w.desk.Anybody(notes); got != want {
+			t.Errorf("somebody can say yes at %q: %t", w.site.Origin, got)
+		}
+	}
+	anybody(false)
 	anna := w.enrol("anna")
 	w.site = passkey.Site{Origin: "https://wallet.example:8443", RPID: "wallet.example"}
+	anybody(true)
 	w.wants(w.decide(7, signed(anna, w.ask(7).Challenge)), "made it on a page of")
 	anna.Site = w.site
 	w.must(w.decide(7, signed(anna, w.ask(7).Challenge)))
@@ -440,9 +450,12 @@ func TestOtherAddress(t *testing.T) {
 	w.wants(err, "nobody is enrolled")
 	list, err := w.desk.List(t.Context(), struct{}{})
 	w.must(err)
-	if len(list) != 1 || !list[0].Elsewhere {
+	if len(list) != 1 || !list[0].Elsewhere || !approve.Nobody(list) {
 		t.Errorf("%+v", list)
 	}
+	anybody(false)
+	w.site = passkey.Site{}
+	anybody(false)
 }
 
 // Refusals are recorded up to a bound: whoever reaches the socket can make any number.

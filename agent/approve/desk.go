@@ -92,6 +92,11 @@ func (d *Desk) approvers(ctx context.Context) ([]Approver, error) {
 	if err != nil {
 		return nil, err
 	}
+	return d.read(notes), nil
+}
+
+// read returns the approvers of these notes by name.
+func (d *Desk) read(notes map[string][]byte) []Approver {
 	all := make([]Approver, 0, len(notes))
 	for _, name := range slices.Sorted(maps.Keys(notes)) {
 		var a Approver
@@ -101,14 +106,23 @@ func (d *Desk) approvers(ctx context.Context) ([]Approver, error) {
 		}
 		all = append(all, a)
 	}
-	return all, nil
+	return all
 }
 
 // here returns those whose passkeys are of the present address: browsers use no others.
 func (d *Desk) here(ctx context.Context, site passkey.Site) ([]Approver, error) {
 	all, err := d.approvers(ctx)
-	all = slices.DeleteFunc(all, func(a Approver) bool { return a.RPID != site.RPID })
-	return all, err
+	return of(site, all), err
+}
+
+func of(site passkey.Site, all []Approver) []Approver {
+	return slices.DeleteFunc(all, func(a Approver) bool { return a.RPID != site.RPID })
+}
+
+// Anybody reports whether somebody can say yes, of those whom the ledger has these notes of.
+func (d *Desk) Anybody(notes map[string][]byte) bool {
+	site, err := d.site()
+	return err == nil && len(of(site, d.read(notes))) > 0
 }
 
 // idsOf returns the IDs of passkeys, as a page gives them to a browser.

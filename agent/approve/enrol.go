@@ -56,6 +56,11 @@ type ApproverInfo struct {
 	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
+// Nobody reports whether none of them can say yes.
+func Nobody(all []ApproverInfo) bool {
+	return !slices.ContainsFunc(all, func(a ApproverInfo) bool { return !a.Elsewhere })
+}
+
 // Promises returns the members that no answer lacks.
 func (ApproverInfo) Promises() []string { return []string{"name", "fingerprint"} }
 

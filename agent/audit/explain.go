@@ -51,7 +51,7 @@ func (r *Recorded) Text() string {
 		policy.Deny: "denied"}[r.Verdict]
 	switch {
 	case r.Code == policy.CodeNobodyToAsk:
-		text = "denied, because the settings name no way to ask a person (ask)"
+		text = "denied, because nobody could be asked (setting ask)"
 	case r.Verdict != policy.Deny && !r.Admitted:
 		text += ", and not admitted"
 	}

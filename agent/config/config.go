@@ -42,7 +42,7 @@ type Config struct {
 	NodeList string
 
 	PolicyWatch bool
-	Ask         string       // none or pending
+	Ask         string       // AskNobody, AskPending or AskPasskey
 	Approve     passkey.Site // where people say yes with a passkey; zero: nowhere
 
 	NonceRequired bool
@@ -140,7 +140,7 @@ func Default(home string) *Config {
 			"https://rpc.mahdiyari.info", "https://techcoderx.com", "https://api.syncad.com",
 			"https://hiveapi.actifit.io", "https://api.c0ff33a.uk",
 		},
-		Ask:                      "none",
+		Ask:                      AskNobody,
 		NonceBehind:              10 * time.Minute,
 		NonceAhead:               24 * time.Hour,
 		SessionsPerAccount:       1000,

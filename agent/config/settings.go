@@ -30,6 +30,13 @@ type kind struct {
 	show func(c *Config) string
 }
 
+// What the setting ask can be.
+const (
+	AskNobody  = "none"
+	AskPending = "pending"
+	AskPasskey = "passkey" // as pending, and a yes counts with a passkey alone
+)
+
 // What the setting guard can be.
 const (
 	GuardOff  = "off"
@@ -77,8 +84,9 @@ var settings = []setting{
 		"this: `pksa policy reload` or SIGHUP.", "false",
 		boolean(func(c *Config) *bool { return &c.PolicyWatch })},
 	{"ask", "How a person is asked where the policy says so: pending keeps the request for `pksa pending` and `pksa " +
-		"approve`; none denies it.", "none",
-		oneOf(func(c *Config) *string { return &c.Ask }, "none", "pending")},
+		"approve`, or for a yes with a passkey; passkey does the same, and takes no yes of `pksa " +
+		"approve`; none denies it.",
+		"none", oneOf(func(c *Config) *string { return &c.Ask }, AskNobody, AskPending, AskPasskey)},
 	{"approve.origin", "The address of the pages where people say yes with a passkey, as browsers write it: a name " +
 		"with a certificate that browsers trust, or localhost. Passkeys are bound to its host: under another one, " +
 		"each approver is enrolled anew.", "https://wallet.example",

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/approve"
 	"pksa/agent/config"
 	"pksa/agent/control"
 	"pksa/agent/doctor"
@@ -35,6 +36,7 @@ import (
 	"pksa/agent/node/nodetest"
 	"pksa/agent/notify"
 	"pksa/agent/outage"
+	"pksa/agent/passkey"
 	"pksa/agent/policy"
 	"pksa/agent/probe"
 	"pksa/agent/relay/relaytest"
@@ -520,6 +522,17 @@ func faultsOfAgent() []fault {
 				o.OpenKeys = func(context.Context) (*keystore.Store, error) { return nil, errors.New("it is in use") }
 			}
 		}, "agent", doctor.Error, "has not answered for 10s"},
+		{"people with passkeys where nobody is asked", func(w *world) {
+			w.cfg.Approve = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
+		}, "policy", doctor.Warning, "nobody is asked"},
+		{"only passkeys, and nobody has one", enrolled(config.AskPasskey), "policy", doctor.Warning,
+			"only passkeys say yes here, and nobody has one"},
+		{"only passkeys, and all are for another host", enrolled(config.AskPasskey,
+			approve.ApproverInfo{Name: "anna", RPID: "old.example", Elsewhere: true}), "policy", doctor.Warning,
+			"only passkeys say yes here"},
+		{"a passkey for another host", enrolled(config.AskPending, approve.ApproverInfo{Name: "anna"},
+			approve.ApproverInfo{Name: "bob", RPID: "old.example", Elsewhere: true}), "policy", doctor.Warning,
+			"approver bob is for old.example"},
 		{"a keystore that was moved away from a running agent", func(w *world) {
 			agentThat(agent.Status{WillNotStart: []string{"the keystore cannot be read: stat " + w.cfg.Keystore +
 				": no such file or directory"}})(w)
@@ -535,6 +548,23 @@ func faultsOfAgent() []fault {
 		{"nodes that only the wallet cannot reach", agentThat(agent.Status{NoNode: "no Hive API node answers"}),
 			"nodes",
 			doctor.Error, "no Hive API node"},
+	}
+}
+
+// enrolled returns an agent with these approvers.
+func enrolled(ask string, all ...approve.ApproverInfo) func(*world) {
+	return func(w *world) {
+		w.cfg.Ask = ask
+		w.cfg.Approve = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
+		agentThat(agent.Status{})(w)
+		inner := w.agent
+		w.agent = func(ctx context.Context, method string, params, result any) error {
+			if to, ok := result.(*[]approve.ApproverInfo); ok {
+				*to = all
+				return nil
+			}
+			return inner(ctx, method, params, result)
+		}
 	}
 }
 

@@ -197,7 +197,8 @@ func measureFinding(m harden.Measure) Finding {
 }
 
 // policy judges the policy on disk, its warnings, and how much room its limits have.
-func (e *examiner) policy(context.Context) bool {
+func (e *examiner) policy(ctx context.Context) bool {
+	e.approvers(ctx)
 	cfg := e.o.Config
 	var warnings []string
 	if s := e.status; s != nil {

@@ -28,26 +28,34 @@ var approverPrefix = []byte("approver ")
 // Approvers returns the notes of all approvers by name. What is in them only the caller knows. One
 // that cannot be read is missing.
 func (l *Ledger) Approvers(ctx context.Context) (notes map[string][]byte, err error) {
-	err = l.submitContext(ctx, &op{apply: func(b *batch) error {
-		names, err := b.approvers()
-		if err != nil {
-			return err
-		}
-		notes = map[string][]byte{}
-		for _, name := range names {
-			switch note, err := b.value(bucketMeta, approverKey(name)); {
-			case errors.Is(err, ErrDamaged):
-				b.o.Logger.Error("what is known of an approver cannot be read, so nothing of theirs counts",
-					"name", name)
-			case err != nil:
-				return err
-			default:
-				notes[name] = note
-			}
-		}
-		return nil
+	err = l.submitContext(ctx, &op{apply: func(b *batch) (err error) {
+		notes, err = b.approverNotes()
+		return err
 	}})
 	return notes, err
+}
+
+// Approvers returns what [Ledger.Approvers] does, as the commit finds it.
+func (v View) Approvers() (notes map[string][]byte, err error) { return v.b.approverNotes() }
+
+func (b *batch) approverNotes() (map[string][]byte, error) {
+	names, err := b.approvers()
+	if err != nil {
+		return nil, err
+	}
+	notes := map[string][]byte{}
+	for _, name := range names {
+		switch note, err := b.value(bucketMeta, approverKey(name)); {
+		case errors.Is(err, ErrDamaged):
+			b.o.Logger.Error("what is known of an approver cannot be read, so nothing of theirs counts",
+				"name", name)
+		case err != nil:
+			return nil, err
+		default:
+			notes[name] = note
+		}
+	}
+	return notes, nil
 }
 
 // approvers returns the names of all approvers.

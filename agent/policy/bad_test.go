@@ -2,6 +2,7 @@ package policy_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -53,6 +54,22 @@ func TestBadFiles(t *testing.T) {
 			}
 			golden(t, strings.TrimSuffix(file, ".yaml")+".golden", problems.String())
 		})
+	}
+}
+
+// Where only passkeys count and nobody has one, the same is said with other advice.
+func TestNoApproverIsWarnedOf(t *testing.T) {
+	const src = "version: 1\nask:\n  - {name: a, request: auth, apps: any}\n" +
+		"limits:\n  - {name: b, requests: 5 per 1h, over: ask}\n"
+	for _, env := range []policy.Options{{NoApprover: true}, {NoApprover: true, NobodyToAsk: true}, {}} {
+		_, problems := policy.Compile("policy.yaml", []byte(src), env)
+		text := fmt.Sprint(problems)
+		for _, who := range []string{`rule "a" asks, and `, `limit "b" asks, and `} {
+			passkey := strings.Contains(text, who+"nobody has a passkey to say yes with, so it denies")
+			if want := env.NoApprover && !env.NobodyToAsk; passkey != want {
+				t.Errorf("%+v: %s", env, text)
+			}
+		}
 	}
 }
 

@@ -27,6 +27,8 @@ type Options struct {
 	Now      time.Time          // to tell rules that have expired
 	// NobodyToAsk says that there is no way yet to ask a person.
 	NobodyToAsk bool
+	// NoApprover says that a yes counts with a passkey alone, and that nobody has one.
+	NoApprover bool
 	// NobodyToTell says that there is no notifier yet.
 	NobodyToTell bool
 	// ErrorsOnly says that nobody reads warnings. They are left out as far as the version of the

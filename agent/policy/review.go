@@ -50,9 +50,7 @@ func (c *compiler) review(p *Policy) {
 					"tell out", r.name)
 		}
 		if r.section == askSection {
-			c.warnWhile(c.options.NobodyToAsk, c.nodes[r],
-				"rule %q asks, and no way to ask a person is configured, so it denies: say \"ask: "+
-					"pending\" in config.yaml", r.name)
+			c.warnWhile(c.options.nobody() != "", c.nodes[r], "rule %q asks, and %s", r.name, c.options.nobody())
 		}
 	}
 	c.reviewWindows(p.limits)
@@ -71,11 +69,20 @@ func (c *compiler) review(p *Policy) {
 		c.reviewPace(l)
 		c.reviewSpoken(l)
 		if l.over {
-			c.warnWhile(c.options.NobodyToAsk, c.nodes[&l.rule],
-				"limit %q asks, and no way to ask a person is configured, so it denies: say "+
-					"\"ask: pending\" in config.yaml", l.name)
+			c.warnWhile(c.options.nobody() != "", c.nodes[&l.rule], "limit %q asks, and %s", l.name, c.options.nobody())
 		}
 	}
+}
+
+// nobody returns why asking denies, and what to do; empty if somebody can be asked.
+func (o *Options) nobody() string {
+	switch {
+	case o.NobodyToAsk:
+		return "no way to ask a person is configured, so it denies: say \"ask: pending\" in config.yaml"
+	case o.NoApprover:
+		return "nobody has a passkey to say yes with, so it denies: enrol an approver"
+	}
+	return ""
 }
 
 // reviewAccounts warns where a login or a challenge of one account may be delivered as another's. A

@@ -160,7 +160,11 @@ func printAsked(w io.Writer, asked []agent.PendingRequest) {
 		if a.Letters != "" { // an agent that was started before its program was replaced gives none
 			fmt.Fprintf(w, "      letters %s, as in a notification of it\n", a.Letters)
 		}
-		fmt.Fprintf(w, "      pksa approve %d   or   pksa deny %d   within %s\n", a.Number, a.Number,
+		yes := fmt.Sprintf("pksa approve %d", a.Number)
+		if a.ByPasskey {
+			yes = "a passkey, on the wallet's page,"
+		}
+		fmt.Fprintf(w, "      %s   or   pksa deny %d   within %s\n", yes, a.Number,
 			time.Until(a.Until).Round(time.Second))
 	}
 }

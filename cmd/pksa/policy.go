@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/approve"
 	"pksa/agent/config"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
@@ -225,7 +226,6 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 	}
 	env.NobodyToAsk = nobodyToAsk(cfg)
 	env.NobodyToTell = len(cfg.Notify) == 0 && is(cfg.Keystore)
-	env.NobodyToTell = len(cfg.Notify) == 0 && is(cfg.Keystore)
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	var apps []agent.AppInfo
@@ -240,12 +240,16 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 	for _, account := range status.Accounts {
 		env.Accounts = append(env.Accounts, hive.AccountName(account.Name))
 	}
+	var approvers []approve.ApproverInfo
+	if cfg.Ask == config.AskPasskey && socket(cfg).Call(ctx, agent.MethodApproverList, struct{}{}, &approvers) == nil {
+		env.NoApprover = approve.Nobody(approvers)
+	}
 	return env, true
 }
 
 // nobodyToAsk reports whether a wallet has no way to ask a person. Without a home folder, as where
 // changes are tested, nobody has said yet who is asked.
-func nobodyToAsk(cfg *config.Config) bool { return cfg.Ask == "none" && is(cfg.Keystore) }
+func nobodyToAsk(cfg *config.Config) bool { return cfg.Ask == config.AskNobody && is(cfg.Keystore) }
 
 func (c *command) policyReload() *cobra.Command {
 	var force bool

@@ -146,7 +146,7 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		if err := verify(); err != nil {
 			return err
 		}
-		out = map[string]any{"paused": false}
+		out = map[string]any{"answered": true}
 	case "login.finish":
 		if err := verify(); err != nil {
 			return err

@@ -61,7 +61,7 @@
   const resume = async (button) => {
     const app = button.dataset.resume;
     const done = await ask("/resume/finish", { app, ...await sign(await ask("/resume/begin", { app })) });
-    if (done.paused !== false) throw new Error("The wallet did not say that it goes on.");
+    if (done.answered !== true) throw new Error("The wallet did not say that it took your yes.");
     button.hidden = true;
     return (app || "The wallet") + " goes on.";
   };

@@ -370,7 +370,11 @@ func (a *Agent) waitWithPolicy(lost []string) {
 // policyStamp returns a text that differs for two states of the policy file and its tests.
 func (a *Agent) policyStamp() string {
 	file := a.settings().Policy
-	return stamp(file) + " " + stamp(gate.TestsOf(file))
+	text := stamp(file)
+	for _, tests := range gate.TestsOf(file) {
+		text += " " + stamp(tests)
+	}
+	return text
 }
 
 // stamp returns a text that differs for two states of a file.

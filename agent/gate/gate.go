@@ -41,8 +41,51 @@ type FailedError struct {
 // Error implements error.
 func (e *FailedError) Error() string { return e.Text }
 
-// TestsOf returns the name of the file with the tests of a policy: NAME_test.yaml for NAME.yaml.
-func TestsOf(policyFile string) string { return strings.TrimSuffix(policyFile, ".yaml") + "_test.yaml" }
+// endings are those of YAML files. A policy and its tests may have either.
+var endings = [...]string{".yaml", ".yml"}
+
+// TestsOf returns the names that files with the tests of a policy may have: NAME_test.yaml and
+// NAME_test.yml for NAME.yaml and NAME.yml, the one that ends as the policy first. All that exist
+// are its tests.
+func TestsOf(policyFile string) []string {
+	name, ending := cutEnding(policyFile)
+	if ending == endings[1] {
+		// The last is what a policy with this ending had to have before it was known.
+		return []string{name + "_test.yml", name + "_test.yaml", policyFile + "_test.yaml"}
+	}
+	return []string{name + "_test.yaml", name + "_test.yml"}
+}
+
+// PolicyOf returns the name of the policy that a file of tests is about if it names none: the first
+// that exists of those that [TestsOf] has it for. It returns false if no policy's tests have this
+// name.
+func PolicyOf(tests string) (policyFile string, ok bool) {
+	name, ending := cutEnding(tests)
+	name, ok = strings.CutSuffix(name, "_test")
+	if !ok || ending == "" {
+		return "", false
+	}
+	other := endings[0]
+	if ending == other {
+		other = endings[1]
+	}
+	for _, policyFile := range []string{name + ending, name + other, name} {
+		if _, err := os.Stat(policyFile); err == nil {
+			return policyFile, true
+		}
+	}
+	return name + ending, true
+}
+
+// cutEnding returns a name without its ending, and the ending, empty if it has none of endings.
+func cutEnding(file string) (name, ending string) {
+	for _, ending := range endings {
+		if name, ok := strings.CutSuffix(file, ending); ok {
+			return name, ending
+		}
+	}
+	return file, ""
+}
 
 // Run runs the tests beside the file of a policy. The error is a [*FailedError] if they fail,
 // cannot be read, or take more than they may, or that of the context if it ends. Without tests, and
@@ -56,7 +99,15 @@ func Run(ctx context.Context, policyFile string, p *policy.Policy, n *hive.Netwo
 
 // run runs the tests until own ends. That is the end of their time, unless ctx has ended.
 func run(ctx, own context.Context, policyFile string, p *policy.Policy, n *hive.Network) error {
-	file := TestsOf(policyFile)
+	for _, file := range TestsOf(policyFile) {
+		if err := runFile(ctx, own, file, policyFile, p, n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func runFile(ctx, own context.Context, file, policyFile string, p *policy.Policy, n *hive.Network) error {
 	src, err := read(file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -69,7 +120,11 @@ func run(ctx, own context.Context, policyFile string, p *policy.Policy, n *hive.
 		return &FailedError{file, "the tests of the policy cannot be read:\n" +
 			strings.TrimSpace(cut(problems.Errors(), 2*mostShown).String())}
 	}
-	if tests.Policy != "" && filepath.Join(filepath.Dir(file), tests.Policy) != filepath.Clean(policyFile) {
+	of, _ := PolicyOf(file)
+	if tests.Policy != "" {
+		of = filepath.Join(filepath.Dir(file), tests.Policy)
+	}
+	if filepath.Clean(of) != filepath.Clean(policyFile) {
 		return nil
 	}
 	failed, count, err := p.FailedCases(own, tests, mostShown)

@@ -34,7 +34,7 @@ func home(t *testing.T, tests string) (string, *policy.Policy) {
 	if p == nil {
 		t.Fatal(problems)
 	}
-	if err := os.WriteFile(TestsOf(file), []byte(tests), 0o600); err != nil {
+	if err := os.WriteFile(TestsOf(file)[0], []byte(tests), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file, p
@@ -67,7 +67,7 @@ func TestRun(t *testing.T) {
 				t.Error(err)
 			case test.says != "" && !errors.As(err, &failed):
 				t.Errorf("not refused: %v", err)
-			case test.says != "" && (failed.File != TestsOf(file) ||
+			case test.says != "" && (failed.File != TestsOf(file)[0] ||
 				!strings.Contains(strings.ReplaceAll(err.Error(), failed.File, "FILE"), test.says)):
 				t.Errorf("%v", err)
 			}
@@ -77,17 +77,70 @@ func TestRun(t *testing.T) {
 
 func TestRunWithoutTests(t *testing.T) {
 	file, p := home(t, "")
-	if err := os.Remove(TestsOf(file)); err != nil {
+	if err := os.Remove(TestsOf(file)[0]); err != nil {
 		t.Fatal(err)
 	}
 	if err := Run(t.Context(), file, p, hive.Mainnet); err != nil {
 		t.Error(err)
 	}
-	if err := os.Mkdir(TestsOf(file), 0o700); err != nil {
+	if err := os.Mkdir(TestsOf(file)[0], 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if err := Run(t.Context(), file, p, hive.Mainnet); err == nil || !strings.Contains(err.Error(), "is no file") {
 		t.Error(err)
+	}
+}
+
+// A policy may end in .yml, and its tests in either way, and all of them count.
+func TestEitherEndingIsAGate(t *testing.T) {
+	good, bad := fmt.Sprintf(voteCase, "a", "expect: allow"), fmt.Sprintf(voteCase, "a", "expect: deny")
+	for _, test := range []struct {
+		says  string // which file of tests refuses; empty if none does
+		files map[string]string
+	}{
+		{"a_test.yml", map[string]string{"a.yml": rules, "a_test.yml": bad}},
+		{"a_test.yaml", map[string]string{"a.yml": rules, "a_test.yaml": bad}},
+		{"a_test.yml", map[string]string{"a.yaml": rules, "a_test.yml": bad}},
+		{"a_test.yaml", map[string]string{"a.yml": rules, "a_test.yaml": bad, "a_test.yml": good}},
+		{"a.yml_test.yaml", map[string]string{"a.yml": rules, "a.yml_test.yaml": bad}},
+		{"a_test.yaml", map[string]string{"a": rules, "a_test.yaml": bad}},
+		{"", map[string]string{"a.yml": rules, "a_test.yml": good}},
+		// These are tests of the other policy, which ends as they do, and those of a.yml alone count.
+		{"", map[string]string{"a.yml": rules, "a.yaml": rules, "a_test.yaml": bad, "a_test.yml": good}},
+		{"a_test.yaml", map[string]string{"a.yml": rules, "a.yaml": rules, "a_test.yaml": "policy: a.yml\n" + bad}},
+	} {
+		dir, file := t.TempDir(), ""
+		for name, content := range test.files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if content == rules {
+				file = filepath.Join(dir, name)
+			}
+		}
+		if test.files["a.yml"] != "" {
+			file = filepath.Join(dir, "a.yml")
+		}
+		p, problems := policy.Compile(file, []byte(rules), policy.Options{})
+		if p == nil {
+			t.Fatal(problems)
+		}
+		err := Run(t.Context(), file, p, hive.Mainnet)
+		var failed *FailedError
+		got := ""
+		if errors.As(err, &failed) {
+			got = filepath.Base(failed.File)
+		} else if err != nil {
+			t.Error(err)
+		}
+		if got != test.says {
+			t.Errorf("%v: refused by %q: %v", test.files, got, err)
+		}
+	}
+	for file, want := range map[string]string{"x_test.yaml": "x.yaml", "x_test.yml": "x.yml", "x.yaml": "", "x_test": ""} {
+		if got, ok := PolicyOf(file); got != want || ok != (want != "") {
+			t.Errorf("%s is about %q %t", file, got, ok)
+		}
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pksa/agent/gate"
 	"pksa/agent/policy"
 	"pksa/agent/service"
 	"pksa/protocol/hive"
@@ -23,8 +24,8 @@ func (c *command) policyTest() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [FILE]...",
 		Short: "Run the test cases of a policy",
-		Long: `Judges the cases of NAME_test.yaml by the policy NAME.yaml beside it, and prints
-as "go test" does. FILE is a policy, a file of cases, or a folder of such files;
+		Long: `Judges the cases of NAME_test.yaml by the policy NAME.yaml beside it (.yml, too),
+and prints as "go test" does. FILE is a policy, a file of cases, or a folder of such files;
 without FILE it is the policy of the home folder. It needs no keys and no
 running agent. The exit status is 1 if a case fails; then it explains why.
 
@@ -110,19 +111,25 @@ func (c *command) testFiles(args []string) ([]string, error) {
 	var files []string
 	for _, arg := range args {
 		info, err := os.Stat(arg)
+		_, cases := gate.PolicyOf(arg)
+		may := gate.TestsOf(arg)
+		tests := slices.DeleteFunc(slices.Clone(may), func(file string) bool { return !is(file) })
 		switch {
-		case err != nil && !is(strings.TrimSuffix(arg, ".yaml")+"_test.yaml"):
+		case err != nil && len(tests) == 0:
 			return nil, fmt.Errorf("the policy or its cases: %w", err)
 		case err == nil && info.IsDir():
-			found, _ := filepath.Glob(filepath.Join(arg, "*_test.yaml"))
+			found, _ := filepath.Glob(filepath.Join(arg, "*_test.y*ml"))
+			found = slices.DeleteFunc(found, func(file string) bool { _, ok := gate.PolicyOf(file); return !ok })
 			if len(found) == 0 {
 				return nil, hint(fmt.Errorf("%s has no tests", arg), adviceNoCases)
 			}
 			files = append(files, found...)
-		case strings.HasSuffix(arg, "_test.yaml"):
+		case cases:
 			files = append(files, arg)
+		case len(tests) == 0:
+			files = append(files, may[0])
 		default:
-			files = append(files, strings.TrimSuffix(arg, ".yaml")+"_test.yaml")
+			files = append(files, tests...)
 		}
 	}
 	// A pattern of the shell names a policy and its cases.
@@ -199,7 +206,7 @@ func testPolicy(file string, n *hive.Network) tested {
 		out.Error = strings.TrimRight(problems.String(), "\n")
 		return out
 	}
-	out.Policy = strings.TrimSuffix(file, "_test.yaml") + ".yaml"
+	out.Policy, _ = gate.PolicyOf(file)
 	if tests.Policy != "" {
 		out.Policy = filepath.Join(filepath.Dir(file), tests.Policy)
 	}

@@ -105,7 +105,7 @@ func TestEitherEndingIsAGate(t *testing.T) {
 		{"a.yml_test.yaml", map[string]string{"a.yml": rules, "a.yml_test.yaml": bad}},
 		{"a_test.yaml", map[string]string{"a": rules, "a_test.yaml": bad}},
 		{"", map[string]string{"a.yml": rules, "a_test.yml": good}},
-		// These are tests of the other policy, which ends as they do, and those of a.yml alone count.
+		// a_test.yaml is of a.yaml, which ends as it does.
 		{"", map[string]string{"a.yml": rules, "a.yaml": rules, "a_test.yaml": bad, "a_test.yml": good}},
 		{"a_test.yaml", map[string]string{"a.yml": rules, "a.yaml": rules, "a_test.yaml": "policy: a.yml\n" + bad}},
 	} {
@@ -137,7 +137,8 @@ func TestEitherEndingIsAGate(t *testing.T) {
 			t.Errorf("%v: refused by %q: %v", test.files, got, err)
 		}
 	}
-	for file, want := range map[string]string{"x_test.yaml": "x.yaml", "x_test.yml": "x.yml", "x.yaml": "", "x_test": ""} {
+	for file, want := range map[string]string{"x_test.yaml": "x.yaml", "x_test.yml": "x.yml", "x.yaml": "",
+		"x_test": ""} {
 		if got, ok := PolicyOf(file); got != want || ok != (want != "") {
 			t.Errorf("%s is about %q %t", file, got, ok)
 		}

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,6 +139,71 @@ func TestDiffFindsEdits(t *testing.T) {
 		}
 		if d.Same || !d.Different() {
 			t.Errorf("%s: the same %t", e.new, d.Same)
+		}
+	}
+}
+
+// hidden are edits of which only few requests show something: a value alone does not, or another
+// rule decides most of what the changed rule is about.
+var hidden = []struct{ policy, old, new, kind string }{
+	// Of the changes of an account, some take it over, and need words that the rule does not say.
+	{`allow: [{name: a, SAMEkey: active,
+    operations: [account_update2], days: [fri]}]`,
+		"fri", "sat", "allow → deny"},
+	// Until tomorrow all is forbidden, and then only a vote for oneself is asked about.
+	{`deny: [{name: holiday, apps: any, until: 2026-11-21}]
+ask: [{name: a, request: sign, apps: [x], accounts: [alice], days: [sun], operations: [vote: {author: $account}]}]`,
+		"$account}", "$account, weight: 100%}", "ask → deny"},
+	{`allow: [{name: a, SAMEoperations: [comment_options: {payee: {size: 3}}]}]`,
+		"3}", "3}, allow_votes: true", "allow → deny"},
+	// One name of many.
+	{"lists: {many: [" + manyNames(120) + ", last]}\n" +
+		`allow: [{name: a, SAMEkey: active, operations: [transfer: {to: $many}]}]`,
+		", last", ", lost", "allow → deny"},
+	{`allow: [{name: a, request: sign, apps: [x], accounts: [` + manyNames(120) + `, last], operations: [vote]}]`,
+		", last", ", lost", "allow → deny"},
+	// Members that a rule wants together.
+	{`allow: [{name: a, SAMEoperations: [custom_json: {id: g,
+      json: {.a: {.b: 1, .c: 2}, .d: {regexp: '[a-f]{3}'}}}]}]`,
+		"{3}", "{4}", "allow → deny"},
+	{`allow: [{name: a, SAMEoperations: [custom_json: {id: g, json: {.a: {.b: 1, .c: 2}}}]}]`,
+		".c: 2", ".c: 3", "allow → deny"},
+	// A rule that forbids shows only where another one allows.
+	{`allow: [{name: a, SAMEoperations: [custom_json: {id: g}]}]
+deny: [{name: b, apps: [x], operations: [custom_json: {json: {any: {.n: {min: 5}}}}]}]`,
+		"min: 5", "min: 6", "deny → allow"},
+	{`allow: [{name: a, SAMEon_behalf_of: [bob], operations: [vote]}]`,
+		"[bob]", "[carol]", "allow → deny"},
+	// A day that is in force for an hour.
+	{`allow: [{name: a, SAMEoperations: [vote], hours: 03:10-03:20}]`,
+		"03:20", "03:21", "deny → allow"},
+}
+
+func manyNames(n int) string {
+	var names []string
+	for i := range n {
+		names = append(names, fmt.Sprintf("name%d", i))
+	}
+	return strings.Join(names, ", ")
+}
+
+func TestDiffFindsWhatIsHidden(t *testing.T) {
+	for _, e := range hidden {
+		const same = "request: sign, apps: [x], accounts: [alice], "
+		before := "version: 1\n" + strings.ReplaceAll(e.policy, "SAME", same) + "\n"
+		if strings.Count(before, e.old) != 1 {
+			t.Fatalf("%q stands there %d times", e.old, strings.Count(before, e.old))
+		}
+		after := strings.Replace(before, e.old, e.new, 1)
+		d := compared(t, before, after, 150)
+		if !slices.ContainsFunc(d.Answers, func(one *policy.Difference) bool { return one.Kind == e.kind }) {
+			t.Errorf("%s → %s: no %s among %d answers of %d requests", e.old, e.new, e.kind, len(d.Answers), d.Tried)
+		}
+		for _, one := range d.Answers {
+			replayed(t, compiledAs(t, "old.yaml", before), compiledAs(t, "new.yaml", after), one)
+			if code, why := one.Request.NeverSigned(); code != "" {
+				t.Errorf("%s is never signed: %s", one.Kind, why)
+			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -117,6 +118,7 @@ type search struct {
 	drivers  []*driver
 
 	most, tried int
+	steps       int // to plain requests
 	until       int // as many as are tried with the driver at hand
 	progress    func(done, all int)
 	found       map[string]*Difference
@@ -602,6 +604,9 @@ func (s *search) opAxis(d *driver, at int, field opAxis) axis {
 		if roles && r.keys != nil && !r.listsKeys(c.part.roles) || actors && !r.matchesActors(scope.request, c.part) {
 			return false
 		}
+		if r.section.permits() && c.part.op.Takeover() && (e.group || !r.takeover) {
+			return false // whatever its fields are, see opEntry.matches
+		}
 		return !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
 			_, ref := c.fields[field.name].(fieldOf)
 			return about(f.field) && !ref && !r.hit(f.matcher.check(scope.of(c.part), c.part.field(f.field)))
@@ -701,24 +706,99 @@ func (s *search) run() error {
 	return s.ctx.Err()
 }
 
+// plain returns the values that a driver's others are tried beside: the first of each axis, unless
+// these together make no request that its rules match, or another rule decides. Then it goes a few
+// steps to one, each of which brings some rule further.
+func (s *search) plain(d *driver) []int {
+	at := make([]int, len(d.axes))
+	reached, most := s.reached(d, at)
+	for range 2 {
+		for i, a := range d.axes {
+			for v := range min(len(a.values), mostPlainSteps) {
+				if reached == most || s.steps >= s.most {
+					return at
+				}
+				s.steps++
+				was := at[i]
+				at[i] = v
+				if n, _ := s.reached(d, at); n > reached {
+					reached = n
+				} else {
+					at[i] = was
+				}
+			}
+		}
+	}
+	return at
+}
+
+// mostPlainSteps is how many values of an axis are looked at for a request that the rules match.
+const mostPlainSteps = 12
+
+// reached returns how far the rules of a driver come with a request, and how far they can.
+func (s *search) reached(d *driver, at []int) (reached, most int) {
+	t := d.trialAt(at)
+	q := t.request()
+	for _, from := range d.rules {
+		if len(from.rule.kinds) == 0 {
+			continue // it stands for nobody's rule
+		}
+		most += int(satisfied)
+		if q == nil {
+			continue
+		}
+		parts := q.parts()
+		scope := newScope(q, parts, t.at)
+		furthest := condition(0)
+		for _, p := range parts {
+			o, c := from.rule.matches(scope, p)
+			if from.rule.hit(o) {
+				c = satisfied
+			}
+			furthest = max(furthest, c)
+		}
+		reached += int(furthest)
+	}
+	// A rule that another one beats, such as one that forbids all of today, shows nothing.
+	if most > 0 {
+		if most++; q != nil && reached == most-1 && d.rules[0].decides(q, t.at) {
+			reached++
+		}
+	}
+	return reached, most
+}
+
+// decides reports whether the rule or limit has a part in an answer of its policy.
+func (s standpoint) decides(q *Request, at time.Time) bool {
+	d := s.policy.Decide(q, nil, at)
+	d = *cmp.Or(d.Observed, &d)
+	if s.limit != nil {
+		return slices.ContainsFunc(d.Limits, func(l LimitState) bool { return l.Limit.Name == s.rule.name })
+	}
+	return slices.ContainsFunc(d.Rules, func(r RuleRef) bool { return r.Name == s.rule.name })
+}
+
 // singles tries each value beside plain ones, and first those of which the rule and its counterpart
 // do not say the same.
 func (s *search) singles(d *driver) {
-	at := make([]int, len(d.axes))
-	s.try(d, at, nil)
-	telling := make([]int, len(d.axes))
+	plain := s.plain(d)
+	s.try(d, plain, nil)
+	telling := slices.Clone(plain)
 	for i, a := range d.axes {
-		telling[i] = max(a.hits-1, 0)
+		if a.hits > 0 && a.telling[a.hits-1] {
+			telling[i] = a.hits - 1
+		}
 	}
 	s.try(d, telling, nil)
+	at := slices.Clone(plain)
 	for _, first := range []bool{true, false} {
 		for i, a := range d.axes {
-			for v := 1; v < len(a.values); v++ {
-				if at[i] = v; a.telling[v] == first {
+			for v := range a.values {
+				if at[i] = v; a.telling[v] == first && v != plain[i] {
 					s.try(d, at, nil)
 				}
 			}
-			at[i] = 0
+			at[i] = plain[i]
 		}
 	}
 }
@@ -729,7 +809,8 @@ const mostOfPair = 7
 // pairs tries two values beside plain ones, each with each.
 func (s *search) pairs(d *driver, most int) {
 	begun := s.tried
-	at := make([]int, len(d.axes))
+	plain := s.plain(d)
+	at := slices.Clone(plain)
 	few := func(a axis) []int {
 		all := s.chance.Perm(len(a.values))
 		slices.Sort(all[:min(len(all), mostOfPair)])
@@ -742,12 +823,12 @@ func (s *search) pairs(d *driver, most int) {
 					if s.tried-begun >= most {
 						return
 					}
-					if at[i], at[k] = v, w; v > 0 && w > 0 {
+					if at[i], at[k] = v, w; v != plain[i] && w != plain[k] {
 						s.try(d, at, nil)
 					}
 				}
 			}
-			at[i], at[k] = 0, 0
+			at[i], at[k] = plain[i], plain[k]
 		}
 	}
 }

@@ -254,12 +254,12 @@ func (w *valueMaker) usual(sh *shape) []any {
 func (w *valueMaker) element(sh *shape, i int) any {
 	switch sh.kind {
 	case anAccount:
-		return fmt.Sprintf("stranger%d", i)
+		return fmt.Sprintf("stranger%02d", i)
 	case aNumber:
 		return number(strconv.Itoa(900 + i))
 	case aMap:
 		if sh.members["account"] != nil {
-			return map[string]any{"account": fmt.Sprintf("stranger%d", i), "weight": number("1")}
+			return map[string]any{"account": fmt.Sprintf("stranger%02d", i), "weight": number("1")}
 		}
 	}
 	return "x"
@@ -571,10 +571,20 @@ func priced(d *hive.Definition, gives, gets string) fields {
 	return fields{"exchange_rate": rate}
 }
 
-// paying returns fields by which an operation pays whom a test names.
+// paying returns fields by which an operation pays whom a test names: each alone, and all of a list
+// in one field that takes them.
 func (w *valueMaker) paying(d *hive.Definition, m matcher) (all []fields) {
 	for _, v := range w.around(m, accountsShape) {
 		list, _ := v.([]any)
+		for _, field := range d.Payees {
+			if sh := fieldsOf(d.Name)[field]; sh == beneficiariesShape && len(list) > 1 {
+				var rows []any
+				for _, name := range list {
+					rows = append(rows, map[string]any{"account": name, "weight": number("1")})
+				}
+				all = append(all, fields{field: rows})
+			}
+		}
 		for _, name := range list {
 			for _, field := range d.Payees {
 				switch sh := fieldsOf(d.Name)[field]; {

@@ -235,6 +235,14 @@ func TestConsoleReadsThePolicy(t *testing.T) {
 		if len(view.Text) > 512<<10+2 || !begins || !view.Cut || !view.Other {
 			t.Errorf("%d bytes, cut: %t, other: %t", len(view.Text), view.Cut, view.Other)
 		}
+		const head = "version: 1\n#"
+		for size, cut := range map[int]bool{512<<10 - 1: false, 512 << 10: false, 512<<10 + 1: true} {
+			w.write("policy.yaml", head+strings.Repeat("x", size-len(head)))
+			view = call(agent.MethodPolicyView, struct{}{}).(agent.PolicyView)
+			if view.Cut != cut || len(view.Text) != min(size, 512<<10) {
+				t.Errorf("of %d bytes %d are shown, cut: %t", size, len(view.Text), view.Cut)
+			}
+		}
 		number := uint64(0)
 		for _, r := range w.requests() {
 			number = r.Number

@@ -259,8 +259,8 @@ func (c *command) policyReload() *cobra.Command {
 		Long: `Has the running agent take its policy file over. A file with errors changes
 nothing, and neither does one whose tests fail: those of NAME_test.yaml beside
 NAME.yaml (.yml, too), which "pksa policy test" runs, too. They have 10 seconds,
-and 96 KiB of file. With --force the policy is taken all the same; status, audit trail and
-metric say so.`,
+and 96 KiB of file. With --force the policy is taken all the same; status, audit
+trail and metric say so.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var status agent.PolicyStatus

@@ -24,10 +24,11 @@ func (c *command) policyTest() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test [FILE]...",
 		Short: "Run the test cases of a policy",
-		Long: `Judges the cases of NAME_test.yaml by the policy NAME.yaml beside it (.yml, too),
-and prints as "go test" does. FILE is a policy, a file of cases, or a folder of such files;
-without FILE it is the policy of the home folder. It needs no keys and no
-running agent. The exit status is 1 if a case fails; then it explains why.
+		Long: `Judges the cases of NAME_test.yaml by the policy NAME.yaml beside it (.yml,
+too), and prints as "go test" does. FILE is a policy, a file of cases, or a
+folder of such files; without FILE it is the policy of the home folder. It needs
+no keys and no running agent. The exit status is 1 if a case fails; then it
+explains why.
 
     cases:
       - name: a tip

@@ -51,11 +51,13 @@ func TestAgainstNaiveEvaluator(t *testing.T) {
 			t.Errorf("%q came out %d times in %d", answer, seen[answer], *cases)
 		}
 	}
-	if seen["thinned"] == 0 && *cases >= 20_000 {
-		t.Error("no limit had less room since its sums were thinned")
-	}
-	if seen["counters"] == 0 || seen["opened"] == 0 {
-		t.Error("no request opened too many counters")
+	if *cases >= 20_000 { // rare ones, which fewer need not have
+		if seen["thinned"] == 0 {
+			t.Error("no limit had less room since its sums were thinned")
+		}
+		if seen["counters"] == 0 || seen["opened"] == 0 {
+			t.Error("no request opened too many counters")
+		}
 	}
 	t.Log(seen)
 }

@@ -154,8 +154,8 @@ func TestTableSaysWhatVerifySays(t *testing.T) {
 	}
 }
 
-// A bit that flips in the private key, in the nonce after its point was made, in the digest or in
-// the result lets no signature out, though the table is in use. One in the table lets the right
+// A bit that flips in the private key, in the nonce, in the digest or in the result lets no
+// signature out, whenever it does, though the table is in use. One in the table lets the right
 // signature out all the same, and the table is made anew.
 func TestFaultsWithATable(t *testing.T) {
 	digest := HashText("text")
@@ -222,6 +222,21 @@ func TestFaultsWithATable(t *testing.T) {
 		use()
 		sig, err = key.checked(want, wrong)
 		refused("the digest", bit, sig, err)
+
+		// These verify, and give the key away beside the right one: a nonce that flipped before its
+		// point was made, and a digest that flipped after the nonce was made.
+		for _, attempt := range []int{0, 3} {
+			used := nonceRFC6979(secret, messageOf(digest, attempt))
+			other, _ = signWith(secret, &used, wrong)
+			use()
+			sig, err = key.finish(secret, &used, other, wrong, attempt)
+			refused("the digest after the nonce", bit, sig, err)
+			used.Add(&flip)
+			other, _ = signWith(secret, &used, digest)
+			use()
+			sig, err = key.finish(secret, &used, other, digest, attempt)
+			refused("the nonce before its point", bit, sig, err)
+		}
 	}
 	use()
 	if got, err := key.checked(want, digest); err != nil || got != want {

@@ -28,7 +28,29 @@ func (k *PrivateKey) Sign(digest Digest) (Signature, error) {
 	if !ok {
 		return Signature{}, errFault // unreachable: 1 in 2^255
 	}
+	return k.finish(key, &nonce, sig, digest, 0)
+}
+
+// finish returns a signature that no fault has touched. Another nonce, or a digest that changed
+// after the nonce was made, gives a signature that verifies; with the right one of the same digest,
+// or of the same nonce, anybody computes the key. So the nonce is made once more.
+func (k *PrivateKey) finish(key *btcec.PrivateKey, nonce *btcec.ModNScalar, sig Signature, digest Digest,
+	attempt int) (Signature, error) {
+	again := nonceRFC6979(key, messageOf(digest, attempt))
+	same := again.Equals(nonce)
+	again.Zero()
+	if !same {
+		return Signature{}, errFault
+	}
 	return k.checked(sig, digest)
+}
+
+// messageOf returns of what an attempt makes its nonce, see [PrivateKey.SignCanonical].
+func messageOf(digest Digest, attempt int) Digest {
+	if attempt == 0 {
+		return digest
+	}
+	return sha256.Sum256(append(digest[:len(digest):len(digest)], make([]byte, attempt)...))
 }
 
 // nonceRFC6979 returns the first nonce of RFC 6979 for the private key and a message, by HMAC with
@@ -92,16 +114,15 @@ func (k *PrivateKey) SignCanonical(digest Digest) (Signature, error) {
 	if err != nil {
 		return Signature{}, err
 	}
-	message, padded := digest, digest[:]
-	for range maxAttempts {
-		nonce := nonceRFC6979(key, message)
+	for attempt := range maxAttempts {
+		nonce := nonceRFC6979(key, messageOf(digest, attempt))
 		sig, ok := signWith(key, &nonce, digest)
-		nonce.Zero()
 		if ok && sig.IsCanonical() {
-			return k.checked(sig, digest)
+			sig, err = k.finish(key, &nonce, sig, digest, attempt)
+			nonce.Zero()
+			return sig, err
 		}
-		padded = append(padded[:len(padded):len(padded)], 0)
-		message = sha256.Sum256(padded)
+		nonce.Zero()
 	}
 	return Signature{}, errFault // unreachable: 1 in 2^500
 }

@@ -251,17 +251,16 @@ func (p *proposal) sent() *transaction {
 // What the rules said is taken from the first half; if another policy is in force by now, or a rule
 // depends on the time, they are judged again.
 func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
-	var full bool
+	var problem string
 	a.budget.use(v, func(book *policy.Book) {
-		j.decision, full = a.budget.conclude(p, a.asks.beside(book), j.inForce, v.Now)
+		j.decision, problem = a.budget.conclude(p, a.asks.beside(book), j.inForce, v.Now)
 	})
 	switch {
 	case j.decision.Verdict == policy.Deny:
 		j.refusal = &refusal{code: j.decision.Code, reason: j.decision.Reason}
 		return
-	case full:
-		j.refusal = &refusal{code: policy.CodeLimit, reason: fmt.Sprintf("limit: %d transactions that %s made can "+
-			"still be included, and more may not", mostExact, p.run.app)}
+	case problem != "":
+		j.refusal = &refusal{code: policy.CodeLimit, reason: "limit: " + problem}
 		return
 	case j.decision.Verdict == policy.Ask:
 		if nobody := a.nobodyToAsk(v); nobody != "" {

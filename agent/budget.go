@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -216,6 +217,7 @@ func (b *budget) sweep(now time.Time) {
 	if b.windows != nil {
 		b.book.Keep(b.windows, now)
 	}
+	b.exact.drop(now)
 	b.swept = now
 }
 
@@ -230,6 +232,13 @@ func (s storedCharges) count(book *policy.Book) {
 // charge counts what a request costs, and returns the record of it for the ledger, which commits it
 // with the request.
 func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.Charge, p *proposal) []ledger.Charge {
+	if p.request.Exact {
+		b.use(v, func(*policy.Book) {
+			if c := b.exact[p.run.app][p.tx.id]; c != nil {
+				c.again++
+			}
+		})
+	}
 	if len(charges) == 0 {
 		return nil
 	}
@@ -256,9 +265,13 @@ func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.
 	return []ledger.Charge{{Data: stored.encode(), Expires: expires}}
 }
 
-// mostExact is how many transactions of one app's making are remembered that were charged and can
-// still be included.
-const mostExact = 1000
+// What is remembered of transactions of one app's making that were charged and can still be
+// included, and how often one of them may come again: a repeat counts in no limit.
+const (
+	mostExact      = 1000
+	mostExactBytes = 1 << 20 // of their charges
+	mostAgain      = 16
+)
 
 // exactCharges is what apps were charged for transactions of their own making that can still be
 // included. Whoever brings such a one again is not charged again for it; another app is.
@@ -266,8 +279,14 @@ type exactCharges map[string]map[hive.TxID]*exactCharge // by app
 
 type exactCharge struct {
 	charges []policy.Charge
+	known   map[policy.Charge]bool // the same, but for who opened a counter
+	bytes   int                    // of charges, roughly
 	expires time.Time
+	again   int // how often it was allowed again, since this process began
 }
+
+// exactBytes is what a charge takes beside its texts, in both forms.
+const exactBytes = 256
 
 func (e *exactCharges) add(s storedCharges, now time.Time) {
 	id, err := hive.ParseTxID(s.Exact)
@@ -283,44 +302,77 @@ func (e *exactCharges) add(s storedCharges, now time.Time) {
 		(*e)[s.ExactApp] = of
 	}
 	if of[id] == nil {
-		of[id] = &exactCharge{expires: s.ExactExpires}
+		of[id] = &exactCharge{expires: s.ExactExpires, known: map[policy.Charge]bool{}}
 	}
 	of[id].charges = append(of[id].charges, s.Charges...)
+	for _, c := range s.Charges {
+		c.OpenedBy = ""
+		of[id].known[c] = true
+		of[id].bytes += exactBytes + len(c.Limit) + len(c.Split) + len(c.Unit) + len(c.Amount)
+	}
 }
 
-// paid returns what the app was charged for a transaction. full is set if there is no room for it.
-func (e exactCharges) paid(app string, id hive.TxID, now time.Time) (charges []policy.Charge, full bool) {
-	of := e[app]
-	if c := of[id]; c != nil {
-		return c.charges, false
-	}
-	if len(of) >= mostExact {
+// has reports whether a charge is among them.
+func (c *exactCharge) has(one policy.Charge) bool {
+	one.OpenedBy = ""
+	return c.known[one]
+}
+
+// drop forgets what can no longer be included.
+func (e exactCharges) drop(now time.Time) {
+	for app, of := range e {
 		maps.DeleteFunc(of, func(_ hive.TxID, c *exactCharge) bool { return !c.expires.After(now) })
+		if len(of) == 0 {
+			delete(e, app)
+		}
 	}
-	return nil, len(of) >= mostExact
+}
+
+// paid returns what the app was charged for a transaction, nil if nothing, and why it may not have
+// it all the same; empty if it may.
+func (e exactCharges) paid(app string, id hive.TxID, now time.Time) (c *exactCharge, problem string) {
+	if c = e[app][id]; c != nil {
+		if c.again >= mostAgain {
+			problem = fmt.Sprintf("%s has this transaction already, and asked for it again %d times", app, c.again)
+		}
+		return c, problem
+	}
+	full := func() bool {
+		bytes := 0
+		for _, c := range e[app] {
+			bytes += c.bytes
+		}
+		return len(e[app]) >= mostExact || bytes >= mostExactBytes
+	}
+	if full() {
+		e.drop(now)
+	}
+	if full() {
+		problem = fmt.Sprintf("%d transactions that %s made can still be included, and more may not", len(e[app]), app)
+	}
+	return nil, problem
 }
 
 // conclude makes the second half of a decision. What the app was charged already for the very
-// transaction is taken off the counters, and off what is charged. The caller holds mu, as in use.
+// transaction is taken off the counters, and off what is charged. A problem denies the request. The
+// caller holds mu, as in use.
 func (b *budget) conclude(p *proposal, counters policy.Counters, inForce *policy.Policy,
-	now time.Time) (d policy.Decision, full bool) {
+	now time.Time) (d policy.Decision, problem string) {
 	if !p.request.Exact || p.tx == nil {
-		return p.prospect.Conclude(inForce, counters, now), false
+		return p.prospect.Conclude(inForce, counters, now), ""
 	}
-	paid, full := b.exact.paid(p.run.app, p.tx.id, now)
-	if len(paid) == 0 {
-		d = p.prospect.Conclude(inForce, counters, now)
-		return d, full && len(d.Charges) > 0
+	paid, problem := b.exact.paid(p.run.app, p.tx.id, now)
+	if paid == nil {
+		if d = p.prospect.Conclude(inForce, counters, now); len(d.Charges) == 0 {
+			problem = "" // nothing of it is remembered
+		}
+		return d, problem
 	}
 	var own policy.Reserve
-	own.Remove(paid)
+	own.Remove(paid.charges)
 	d = p.prospect.Conclude(inForce, own.Beside(counters), now)
-	d.Charges = slices.DeleteFunc(slices.Clone(d.Charges), func(c policy.Charge) bool {
-		return slices.ContainsFunc(paid, func(p policy.Charge) bool {
-			return p.Limit == c.Limit && p.Split == c.Split && p.Unit == c.Unit && p.Amount == c.Amount
-		})
-	})
-	return d, false
+	d.Charges = slices.DeleteFunc(slices.Clone(d.Charges), paid.has)
+	return d, problem
 }
 
 // keep returns how long charges are remembered: as long as the longest window that they count in.

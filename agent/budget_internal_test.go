@@ -105,36 +105,51 @@ func (p *payments) open() {
 	p.must(p.l.Look(context.Background(), func(v ledger.View) { p.b.load(v, p.rules) }))
 }
 
-// An app has so many transactions of its own making that are charged and can still be included.
-// Beyond these it is told so; one that it was charged for is not one more, and another app has its
-// own.
+// An app has so many transactions of its own making that are charged and can still be included, and
+// so many bytes of charges. Beyond these it is told so; one that it was charged for is not one
+// more, and another app has its own. What can no longer be included is forgotten.
 func TestExactChargesOfOneApp(t *testing.T) {
 	now := time.Unix(1_900_000_000, 0)
 	var e exactCharges
 	id := func(n int) hive.TxID { return hive.TxID{byte(n), byte(n >> 8), 1} }
-	add := func(n int, life time.Duration) {
+	add := func(n int, life time.Duration, split string) {
 		e.add(storedCharges{Exact: id(n).String(), ExactApp: "app", ExactExpires: now.Add(life),
-			Charges: []policy.Charge{{Limit: "l", Unit: "HIVE", Amount: "1"}}}, now)
+			Charges: []policy.Charge{{Limit: "l", Unit: "HIVE", Amount: "1", Split: split}}}, now)
+	}
+	full := func(app string, n int, now time.Time) bool {
+		_, problem := e.paid(app, id(n), now)
+		return problem != ""
 	}
 	for n := range mostExact - 1 {
-		add(n, time.Minute)
+		add(n, time.Minute, "")
 	}
-	if _, full := e.paid("app", id(mostExact), now); full {
+	if full("app", mostExact, now) {
 		t.Error("full before it is")
 	}
-	add(mostExact-1, time.Hour)
-	if _, full := e.paid("app", id(mostExact), now); !full {
+	add(mostExact-1, time.Hour, "")
+	if !full("app", mostExact, now) {
 		t.Error("there is no bound")
 	}
-	if paid, full := e.paid("app", id(0), now); full || len(paid) != 1 {
-		t.Errorf("what was charged already: %v, full %t", paid, full)
+	if paid, problem := e.paid("app", id(0), now); problem != "" || len(paid.charges) != 1 {
+		t.Errorf("what was charged already: %v, %q", paid, problem)
 	}
-	if _, full := e.paid("other", id(mostExact), now); full {
+	if full("other", mostExact, now) {
 		t.Error("another app has no room")
 	}
-	later := now.Add(time.Minute)
-	if _, full := e.paid("app", id(mostExact), later); full || len(e["app"]) != 1 {
+	if full("app", mostExact, now.Add(time.Minute)) || len(e["app"]) != 1 {
 		t.Errorf("%d are kept that can be included", len(e["app"]))
+	}
+	if e.drop(now.Add(time.Hour)); len(e) != 0 {
+		t.Errorf("%d apps are kept", len(e))
+	}
+
+	const each = exactBytes + len("l") + len("HIVE") + len("1")
+	for _, bytes := range []int{mostExactBytes - 1, mostExactBytes, mostExactBytes + 1} {
+		e = nil
+		add(1, time.Minute, string(make([]byte, bytes-each)))
+		if got := full("app", 2, now); got != (bytes >= mostExactBytes) {
+			t.Errorf("%d bytes of charges: full %t", bytes, got)
+		}
 	}
 }
 

@@ -101,6 +101,34 @@ func signatureIn(t *testing.T, m protocol.Message, key string) (id, signature st
 	return data.ID.String(), data.Signatures[0].String()
 }
 
+// What was charged comes again so often, and then no more: a repeat counts in no limit. Another app
+// has its own.
+func TestExactAgain(t *testing.T) {
+	waitingWorld(t, exactPolicy, func(t *testing.T, w *world, script *scriptedClient) {
+		uuids := 0
+		tx := w.exactTx(30*time.Minute, transferToBob(3, "one", false))
+		ask := func(key string) protocol.Message {
+			uuids++
+			time.Sleep(time.Second)
+			return script.ask(request("sign_req", uuid(uuids), key, exactPayload(tx, false, nowNonce())))
+		}
+		_, signature := signatureIn(t, ask(authKey), authKey)
+		for n := range 16 {
+			if _, again := signatureIn(t, ask(authKey), authKey); again != signature {
+				t.Errorf("repeat %d: %s", n+1, again)
+			}
+		}
+		for range 2 {
+			if text := errorText(ask(authKey), authKey); text != protocol.TextRefused {
+				t.Errorf("once more: %q", text)
+			}
+		}
+		if _, other := signatureIn(t, ask(otherKey), otherKey); other != signature {
+			t.Errorf("another app: %s", other)
+		}
+	})
+}
+
 // The transaction that an application made is signed as it is. Brought again, it gets the same
 // signature and costs nothing more, also signed alone after it was broadcast, and after a restart;
 // another app pays for itself. When it has expired, nobody gets a signature.

@@ -146,6 +146,7 @@ var boundsDrawn = []struct{ how, test, words string }{
 	{turn, "agent/control TestConsoleIsBounded", "for range most {"},
 	{list, "agent/control TestConsoleCallsAreSmall", "smallCall - 1: true, smallCall: false, smallCall + 1: false"},
 	{turn, "agent TestExactChargesOfOneApp", "for n := range mostExact - 1 {"},
+	{turn, "agent TestExactAgain", "for n := range 16 {"},
 	{turn, "agent/audit TestOneLookAtATime", "_, end, err = l.begin("},
 	{list, "agent TestConsoleReadsThePolicy", "512<<10 - 1: false, 512 << 10: false, 512<<10 + 1: true"},
 	{turn, "cmd/pksa-console TestConnectionsAreBounded", "for range want + 1 {"},

@@ -575,11 +575,11 @@ func (s *boltStore) touch(tx *bolt.Tx, places int) {
 
 // makeEdits makes edits in the file that is open.
 func (s *boltStore) makeEdits(tx *bolt.Tx, edits []edit) error {
-	for _, e := range edits {
-		if err := makeEdit(tx, e); err != nil {
+	for part := range slices.Chunk(edits, unmapAfter) {
+		if err := makeEdits(tx, part); err != nil {
 			return err
 		}
-		s.touch(tx, 1)
+		s.touch(tx, len(part))
 	}
 	return nil
 }

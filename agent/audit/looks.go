@@ -42,6 +42,9 @@ func (l *Looks) begin(ctx context.Context, t Trail) (Source, func(), error) {
 // Explain explains a request by the number of its record.
 func (l *Looks) Explain(ctx context.Context, t Trail, p *policy.Policy, n *hive.Network, number uint64) (Explained,
 	error) {
+	if number == 0 {
+		return Explained{}, errors.New("records begin with number 1") // all of the trail, to a query
+	}
 	read, end, err := l.begin(ctx, t)
 	if err != nil {
 		return Explained{}, err
@@ -55,7 +58,7 @@ func (l *Looks) Explain(ctx context.Context, t Trail, p *policy.Policy, n *hive.
 	switch {
 	case err != nil:
 		return Explained{}, err
-	case number == 0 || found == nil:
+	case found == nil:
 		return Explained{}, fmt.Errorf("record %d is not a request that was judged", number)
 	}
 	return Explain(read, found, p, n)

@@ -8,10 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"pksa/agent/approve"
 	"slices"
 	"time"
 
+	"pksa/agent/approve"
 	"pksa/agent/ledger"
 )
 

@@ -253,7 +253,7 @@ func Page(w Words) string {
 const pageHead = `# Metrics
 
 What a wallet exports at ` + "`/metrics`" + ` of the address in the setting ` + "`status.listen`" + `.
-This page is made from the code: a test compares them, and
+This page is made from the source: a test compares them, and
 ` + "`go test ./agent -run TestMetricsPage -update-metrics`" + ` writes it. Alert rules and a dashboard
 stand in [monitoring](../monitoring/README.md); what to do about each is in [operating](operating.md).
 

@@ -160,7 +160,7 @@ func TestReadmeShowsDemo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(readme), "$ go run ./cmd/pksa demo\n…\n")
+	_, rest, _ := strings.Cut(string(readme), "$ ./pksa demo\n…\n")
 	shown, _, ok := strings.Cut(rest, "```")
 	_, printed, found := strings.Cut(string(script), "-- want-demo --\n")
 	if !ok || !found {

@@ -16,7 +16,7 @@
 //	  - {name: sessions, request: auth, apps: [mybot], session: 30d}
 //	  - {name: votes, request: sign, accounts: [alice], apps: [mybot], operations: [vote]}
 //
-// Then, in another terminal:
+// Then, in another terminal, in a clone of the repository:
 //
 //	go run ./examples/bot-go -account alice -secret mybot.secret author/permlink
 //

@@ -84,7 +84,8 @@ type judged struct {
 // foresee makes the first half of the decision, what the rules say. It knows no counters, so it is
 // made here, before the request waits for its turn; [Agent.decide] makes the second half.
 func (a *Agent) foresee(p *proposal) {
-	p.prospect = a.policy.Load().policy.Prospect(p.request, time.Now())
+	// By the ledger's time, as the other half: rules compare it with instants of the application.
+	p.prospect = a.policy.Load().policy.Prospect(p.request, a.ledger.Now())
 }
 
 // admit takes a request through nonce, decision and the one durable commit. It answers what is not
@@ -397,7 +398,7 @@ func (r *run) silent(j judged) bool {
 		return r.msg.Kind == protocol.Auth || !tells(j.replay)
 	case codeExpired:
 		return true
-	case policy.CodeClock, audit.CodePaused:
+	case audit.CodePaused:
 		return false
 	case policy.CodeUnsupported:
 		return j.decision.Silent && r.msg.Kind == protocol.Auth

@@ -230,10 +230,10 @@ func (a *Agent) answerTo(r *run, j judged) protocol.Answer {
 		return r.nack(protocol.TextNonce)
 	case j.refusal.code == policy.CodeUnsupported:
 		return r.nack(protocol.TextNotSupported)
-	case j.refusal.code == policy.CodeClock, j.refusal.code == audit.CodeBusy, j.refusal.code == audit.CodePaused:
-		return r.nack(protocol.TextBusy)
 	case r.silent(j):
 		return nil
+	case j.refusal.code == policy.CodeClock, j.refusal.code == audit.CodeBusy, j.refusal.code == audit.CodePaused:
+		return r.nack(protocol.TextBusy)
 	}
 	return r.nack(protocol.TextRefused)
 }

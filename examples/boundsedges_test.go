@@ -146,6 +146,8 @@ var boundsDrawn = []struct{ how, test, words string }{
 	{turn, "agent/control TestConsoleIsBounded", "for range most {"},
 	{list, "agent/control TestConsoleCallsAreSmall", "smallCall - 1: true, smallCall: false, smallCall + 1: false"},
 	{turn, "agent TestExactChargesOfOneApp", "for n := range mostExact - 1 {"},
+	{list, "agent/policy TestPatternsOfOtherNames", "15: Allow, 16: Allow, 17: Deny"},
+	{list, "agent/policy TestPatternsThatAreKept", "-1: 2, 0: 2, 1: 1"},
 	{turn, "agent TestExactAgain", "for n := range 16 {"},
 	{turn, "agent/audit TestOneLookAtATime", "_, end, err = l.begin("},
 	{list, "agent TestConsoleReadsThePolicy", "512<<10 - 1: false, 512 << 10: false, 512<<10 + 1: true"},

@@ -84,6 +84,8 @@ var boundsInCode = []struct {
 	{"large requests that are worked on", "from 32 KiB on", "agent", "largeClear", 32 << 10},
 	{"requests before one in the queue", "has 64 of an app", "agent/ledger", "aloneOps", 64},
 	{"requests before one in the queue", "else 8 in all", "agent/ledger", "togetherOps", 8},
+	{"patterns with `$account`", "| 16 names", "agent/policy", "mostOthers", 16},
+	{"patterns with `$account`", "4 MiB of those", "agent/policy", "mostFilled", 4 << 20},
 	{"transactions of an app's own making", "| 1,000,", "agent", "mostExact", 1000},
 	{"transactions of an app's own making", "16 times again", "agent", "mostAgain", 16},
 	{"transactions of an app's own making", "1 MiB of their charges", "agent", "mostExactBytes", 1 << 20},

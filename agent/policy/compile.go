@@ -119,6 +119,7 @@ type compiler struct {
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 
 	fillsIn bool    // some text or pattern has names in it
+	made    *made   // what patterns with names share; nil if there is none
 	section section // of the rule at hand
 	parted  bool    // the list at hand may be one number, and no part of it is advised about
 

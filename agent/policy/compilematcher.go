@@ -501,7 +501,7 @@ func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 		c.Warn(e.Value, "%s %s takes every text", e.Key.Text, quote(source))
 	}
 	if isFilled {
-		c.fillsIn, m.sample = true, p
+		c.fillsIn, m.sample, m.size = true, p, sizeOf(p)
 		return m
 	}
 	return p

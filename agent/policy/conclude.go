@@ -11,15 +11,22 @@ import (
 // request was changed or a rule with hours or dates could concern it. A yes of a person that came
 // in between counts.
 //
-// The result is that of [Policy.Decide] of the policy in force. It changes nothing, and may be
-// called more than once.
+// The result is that of [Policy.Decide] of the policy in force, but for one thing. Where a test of
+// within says something else by now, the code is [CodeClock]: the application chose that instant,
+// and others would wait while all is judged again, as often as it likes.
+//
+// It changes nothing, and may be called more than once.
 func (s *Prospect) Conclude(inForce *Policy, counters Counters, now time.Time) Decision {
 	counters, now = asOf(counters, now)
 	if !s.stands(inForce, now) {
 		s = inForce.Prospect(s.request, now)
 	}
-	if s.code != "" {
+	switch {
+	case s.code != "":
 		return Decision{Code: s.code, Reason: string(s.code) + ": " + s.reason}
+	case !s.clock().holds(now):
+		return Decision{Code: CodeClock, Silent: s.rules.decision.Silent, Reason: string(CodeClock) +
+			": what `within` says of an instant in the request changed while it waited for its turn"}
 	}
 	// Limits have schedules, too, and theirs are always those of the commit.
 	at := *s.scope

@@ -91,6 +91,47 @@ limits: [{name: few, apps: any, operations: [vote: {permlink: {regexp: 'p.*'}}],
 	}
 }
 
+// So it is where the application chose the instant at which a test of the clock says something
+// else: it could have all rules compared again while others wait.
+func TestSecondHalfComparesNoInstants(t *testing.T) {
+	const text = `version: 1
+deny: [{name: old, request: sign, operations: [limit_order_create: {expiration: {min: 2027-01-01}}]}]
+allow:
+  - {name: sell, request: sign, apps: any, key: active, operations: [limit_order_create: {expiration: {within: 7d}}]}
+limits: [{name: few, apps: any, operations: [limit_order_create: {expiration: {within: 7d}}], count: 100 per 1h}]
+`
+	at := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	edge := at.Add(7 * 24 * time.Hour)
+	for _, tt := range []struct {
+		name         string
+		judged, turn time.Time
+		want         Code
+	}{
+		{"it is not over", at, at.Add(time.Hour), ""},
+		{"it passes", at, at.Add(14*24*time.Hour + time.Nanosecond), CodeClock},
+		{"it comes", at.Add(-time.Nanosecond), at, CodeClock},
+		{"it is not there yet", at.Add(-2), at.Add(-1), CodeUncovered},
+	} {
+		p, n := compiledCounting(t, text)
+		op, err := hive.Mainnet.ParseOperation(fmt.Appendf(nil, `["limit_order_create",{"owner":"alice","orderid":1,`+
+			`"amount_to_sell":"1.000 HIVE","min_to_receive":"1.000 HBD","fill_or_kill":false,"expiration":%q}]`,
+			edge.Format("2006-01-02T15:04:05")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := &Request{Kind: Sign, Account: "alice", App: "app", Role: hive.Active, Broadcast: true,
+			Ops: []hive.Operation{op, op, op}}
+		s := p.Prospect(q, tt.judged)
+		if *n == 0 {
+			t.Fatalf("%s: the first half compared nothing", tt.name)
+		}
+		*n = 0
+		if d := s.Conclude(p, nil, tt.turn); d.Code != tt.want || *n != 0 {
+			t.Errorf("%s: %q (%s) after %d comparisons", tt.name, d.Code, d.Reason, *n)
+		}
+	}
+}
+
 // A decision stops at the first part after which nothing can change what is answered.
 func TestDecisionStopsEarly(t *testing.T) {
 	const spam = "{name: spam, request: sign, operations: [vote: {permlink: {regexp: 'p.*'}}]%s}"

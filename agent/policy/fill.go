@@ -2,8 +2,10 @@ package policy
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
+	"sync"
 
 	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
@@ -57,6 +59,8 @@ type filled struct {
 	source string // as it stands in the file
 	pieces []piece
 	sample matcher // with names that stand for all: what the review knows of texts, it knows of this
+	size   int     // of the pattern in memory, roughly
+	made   *made   // of the policy
 }
 
 // piece is what stands between two names, or a name.
@@ -76,8 +80,87 @@ func (m filled) check(s *scope, v value) outcome {
 		return m.with(s, s.request.Account, "").check(s, v)
 	}
 	return s.eachActor(func(actor hive.AccountName) outcome {
+		// An application names them as it likes, and each makes another pattern.
+		if m.form != "" && actor != s.request.Account && s.others > mostOthers {
+			return unclear
+		}
 		return m.with(s, s.request.Account, actor).check(s, v)
 	})
+}
+
+const (
+	// mostOthers is the number of other accounts in whose name the operations of a request act, up
+	// to which patterns with their names are made.
+	mostOthers = 16
+	// mostFilled is how many bytes of patterns with names a policy keeps.
+	mostFilled = 4 << 20
+)
+
+// others returns in the name of how many accounts beside that of the request its operations act.
+func others(q *Request, parts []*part) int {
+	var named map[hive.AccountName]bool
+	for _, p := range parts {
+		for _, actor := range p.actors {
+			if actor == q.Account {
+				continue
+			}
+			if named == nil {
+				named = map[hive.AccountName]bool{}
+			}
+			named[actor] = true
+		}
+	}
+	return len(named)
+}
+
+// made keeps patterns with names in them from one request to the next: those of the wallet's own
+// accounts come again and again. The zero value is ready, and may be used concurrently.
+type made struct {
+	mu       sync.Mutex
+	patterns map[string]pattern
+	bytes    int
+}
+
+func (m *made) find(key string) (pattern, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.patterns[key]
+	return p, ok
+}
+
+func (m *made) keep(key string, p pattern, size int) {
+	size += len(key)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, ok := m.patterns[key]; ok || size > mostFilled {
+		return
+	}
+	if m.patterns == nil || m.bytes+size > mostFilled {
+		m.patterns, m.bytes = map[string]pattern{}, 0
+	}
+	m.patterns[key] = p
+	m.bytes += size
+}
+
+// What an instruction of a compiled expression takes, and each letter or end of a range of letters
+// in it.
+const instruction, letter = 256, 16
+
+// sizeOf returns about how many bytes a pattern takes.
+func sizeOf(p pattern) int {
+	re, err := syntax.Parse(p.String(), syntax.Perl)
+	if err != nil {
+		return mostFilled
+	}
+	program, err := syntax.Compile(re.Simplify())
+	if err != nil {
+		return mostFilled
+	}
+	size := 0
+	for _, one := range program.Inst {
+		size += instruction + letter*len(one.Rune)
+	}
+	return size
 }
 
 // text returns the text, or the source of the pattern, for these names. In a pattern they are no
@@ -102,8 +185,8 @@ func (m filled) text(account, actor string) string {
 	return b.String()
 }
 
-// with returns the text or pattern for these names. The scope keeps patterns: a request has few
-// accounts, and a rule looks at many operations.
+// with returns the text or pattern for these names. The scope keeps patterns while it is judged: a
+// request has few accounts, and a rule looks at many operations.
 func (m filled) with(s *scope, account, actor hive.AccountName) matcher {
 	text := m.text(string(account), string(actor))
 	if m.form == "" {
@@ -111,13 +194,17 @@ func (m filled) with(s *scope, account, actor hive.AccountName) matcher {
 	}
 	key := m.form + text
 	one, known := s.patterns[key]
-	if !known {
-		one, _ = newPattern(m.form, text) // it was tried with another name
-		if s.patterns == nil {
-			s.patterns = map[string]pattern{}
-		}
-		s.patterns[key] = one
+	if known {
+		return one
 	}
+	if one, known = m.made.find(key); !known {
+		one, _ = newPattern(m.form, text) // it was tried with another name
+		m.made.keep(key, one, m.size)
+	}
+	if s.patterns == nil {
+		s.patterns = map[string]pattern{}
+	}
+	s.patterns[key] = one
 	return one
 }
 
@@ -139,6 +226,10 @@ func (c *compiler) fill(form, source string) (filled, bool) {
 	if c.version != version2 || !strings.Contains(source, "$a") {
 		return m, false
 	}
+	if c.made == nil {
+		c.made = new(made)
+	}
+	m.made = c.made
 	from, found := 0, false
 	add := func(end int, more string) {
 		if text := source[from:end] + more; text != "" {

@@ -22,7 +22,8 @@ type scope struct {
 	clock        steady             // how long what tests said of the clock stays so; known if one was asked
 	operations   []*part            // for $1.permlink and transactions
 	actors       []hive.AccountName // of the part at hand, for $actor
-	patterns     map[string]pattern // that were made of names of the request
+	others       int                // in the name of how many accounts beside its own the request acts
+	patterns     map[string]pattern // that were made of names of the request; nil once it is judged
 	transactions map[*rule]transactionMatch
 }
 

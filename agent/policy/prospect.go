@@ -38,7 +38,7 @@ func (o Outlook) String() string {
 // The first half depends on the policy, the request and, where rules have hours or dates, on the
 // instant. A prospect therefore remembers all three, and the second half judges the rules again
 // where one of them is no longer the same. So it can be late, but not wrong: Conclude returns what
-// [Policy.Decide] returns, and the prospect only saves work.
+// [Policy.Decide] returns, or refuses, and the prospect only saves work.
 //
 // It must not be used concurrently.
 type Prospect struct {
@@ -85,6 +85,7 @@ func (p *Policy) Prospect(q *Request, now time.Time) *Prospect {
 		s.touched = p.touched(s.scope, s.parts, &s.counted)
 		s.counted.known = true
 	}
+	s.scope.patterns = nil // thousands of requests may wait for their turn
 	return s
 }
 
@@ -128,7 +129,7 @@ func (p *Policy) touched(at *scope, all []*part, span *steady) []touch {
 }
 
 func newScope(q *Request, parts []*part, now time.Time) *scope {
-	s := &scope{request: q, now: now.UTC()}
+	s := &scope{request: q, now: now.UTC(), others: others(q, parts)}
 	if q.Kind == Sign {
 		s.operations = parts
 	}
@@ -181,9 +182,10 @@ func (s *Prospect) stands(inForce *Policy, now time.Time) bool {
 	case now.Equal(s.at):
 		return true
 	}
-	// Nothing but schedules and tests of the clock depends on the instant. They say the same for
-	// hours or minutes: only where one of them has changed since then, all rules are judged again.
-	return s.rules.steady.holds(now) && s.observed.steady.holds(now) && s.clock().holds(now)
+	// Nothing but schedules and tests of the clock depends on the instant. Schedules say the same
+	// for hours or minutes: only where one of them has changed since then, all rules are judged
+	// again.
+	return s.rules.steady.holds(now) && s.observed.steady.holds(now)
 }
 
 // clock returns how long what tests said of the clock stays so. What was refused whatever the file

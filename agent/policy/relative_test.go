@@ -83,8 +83,8 @@ func TestWithinOfFields(t *testing.T) {
 	}
 }
 
-// A prospect of a test of the clock is late, and not wrong: what was too early may have its time
-// when the turn comes, and what was in time may be too old.
+// What within says is what it said before the turn. If it says something else by then, nothing is
+// judged again: the request is refused, in whichever direction that is.
 func TestProspectOfTheClock(t *testing.T) {
 	p := compile(t, `
 allow:
@@ -102,30 +102,46 @@ ask:
 			Text: fmt.Sprintf(`{"site":"shop.example","ts":%d}`, at.Unix())}
 	}
 	for _, tt := range []struct {
-		ts, judged, turn time.Duration // after noon
-		want             policy.Verdict
-		outlook          policy.Outlook
+		judged, turn time.Duration // after noon, which is the instant in the request
+		want         policy.Verdict
+		code         policy.Code
 	}{
-		{0, 0, 10 * time.Second, policy.Allow, policy.PerhapsAsked},
-		{0, 10 * time.Second, 10*time.Second + 1, policy.Ask, policy.PerhapsAsked},
-		{0, 10*time.Second + 1, 10 * time.Second, policy.Allow, policy.PerhapsAsked},
-		{0, -10*time.Second - 1, -10 * time.Second, policy.Allow, policy.PerhapsAsked},
-		{0, time.Hour, time.Hour + 1, policy.Deny, policy.PerhapsAsked},
-		{0, 2 * time.Hour, 2 * time.Hour, policy.Deny, policy.PerhapsAsked},
+		{0, 10 * time.Second, policy.Allow, ""},
+		{0, 10*time.Second + 1, policy.Deny, policy.CodeClock},
+		{10 * time.Second, 10*time.Second + 1, policy.Deny, policy.CodeClock},
+		{10*time.Second + 1, time.Hour, policy.Ask, ""},
+		{10*time.Second + 1, 10 * time.Second, policy.Deny, policy.CodeClock},
+		{-10*time.Second - 1, -10 * time.Second, policy.Deny, policy.CodeClock},
+		{-10 * time.Second, -10 * time.Second, policy.Allow, ""},
+		{time.Hour, time.Hour + 1, policy.Deny, policy.CodeClock},
+		{2 * time.Hour, 2*time.Hour + 1, policy.Deny, policy.CodeUncovered},
 	} {
-		s := p.Prospect(login(noon.Add(tt.ts)), noon.Add(tt.judged))
-		if got := s.Outlook(); got != tt.outlook {
+		s := p.Prospect(login(noon), noon.Add(tt.judged))
+		if got := s.Outlook(); got != policy.PerhapsAsked {
 			t.Errorf("%+v: %v", tt, got)
 		}
 		for range 2 {
-			if got := s.Conclude(p, nil, noon.Add(tt.turn)); got.Verdict != tt.want {
+			got := s.Conclude(p, nil, noon.Add(tt.turn))
+			if got.Verdict != tt.want || got.Code != tt.code || len(got.Charges) > 0 {
 				t.Errorf("%+v: %v, %s", tt, got.Verdict, got.Reason)
 			}
+		}
+		// Who judges in one step finds what holds then.
+		if got := p.Decide(login(noon), nil, noon.Add(tt.turn)); got.Code == policy.CodeClock {
+			t.Errorf("%+v: in one step: %s", tt, got.Reason)
 		}
 	}
 	denied := p.Decide(login(noon.Add(-2*time.Hour)), nil, noon)
 	if !strings.Contains(denied.Reason, "text.ts 1795168800 is not within 1h of now") {
 		t.Error(denied.Reason)
+	}
+	// A refusal of within is as silent as what was found before.
+	for policyText, silent := range map[string]bool{"otherwise: ignore\n": true, "": false} {
+		p := compile(t, policyText+`allow: [{name: a, request: challenge, apps: [app], text: {.ts: {within: 10s}}}]`)
+		s := p.Prospect(login(noon.Add(11*time.Second)), noon)
+		if got := s.Conclude(p, nil, noon.Add(time.Second)); got.Code != policy.CodeClock || got.Silent != silent {
+			t.Errorf("%q: %s, silent: %v", policyText, got.Code, got.Silent)
+		}
 	}
 	// Beside a rule that only allows, nobody is asked, whatever the time.
 	p = compile(t, `allow: [{name: a, request: challenge, apps: [app], key: posting, text: {.ts: {within: 10s}}}]`)

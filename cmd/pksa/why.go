@@ -310,16 +310,17 @@ var remedies = map[string]string{
 	"guard":             "what was changed on the chain is looked at and accepted (`pksa guard list`)",
 	"invalid":           "the application sends a valid request",
 	"nonce":             "the application asks anew with a new nonce; a replay stays refused",
-	"clock":             "the clocks of this machine and of the chain agree (`pksa status`)",
-	"nobody-to-ask":     "a way to ask a person, or a rule that allows without asking",
-	"timeout":           "a person says yes in time (`pksa pending`)",
-	"refused":           "a person says yes (`pksa pending`)",
-	"busy":              "a slower application, or a higher limits.account_requests_per_second",
-	"paused":            "wallet or app is not paused any more (`pksa resume`)",
-	"ended":             "the application logs in again",
-	"session":           "the application logs in with a new auth_key, or with fewer sessions",
-	"unavailable":       "what was missing is there: a key, a node, or room (`pksa status`)",
-	"expired":           "the request reaches its turn before it expires",
+	"clock": "the clocks of this machine and of the chain agree (`pksa status`); where the reason is `within`, the " +
+		"application asks again",
+	"nobody-to-ask": "a way to ask a person, or a rule that allows without asking",
+	"timeout":       "a person says yes in time (`pksa pending`)",
+	"refused":       "a person says yes (`pksa pending`)",
+	"busy":          "a slower application, or a higher limits.account_requests_per_second",
+	"paused":        "wallet or app is not paused any more (`pksa resume`)",
+	"ended":         "the application logs in again",
+	"session":       "the application logs in with a new auth_key, or with fewer sessions",
+	"unavailable":   "what was missing is there: a key, a node, or room (`pksa status`)",
+	"expired":       "the request reaches its turn before it expires",
 }
 
 func remedy(c auditContent) string {

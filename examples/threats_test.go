@@ -9,7 +9,7 @@ import (
 )
 
 // namedTest is a test as a page names it: its folder, then its name.
-var namedTest = regexp.MustCompile("`([a-z/-]+) (Test[A-Za-z0-9]+)`")
+var namedTest = regexp.MustCompile("`([a-z0-9/-]+) (Test[A-Za-z0-9]+)`")
 
 // Every test that these pages name exists, and every row of their tables names one.
 func TestPagesNameTests(t *testing.T) {

@@ -64,6 +64,7 @@ var rows = []row{
 	{"agent/approve", []string{"agent/ledger", "agent/passkey"}},
 	// It compares a file with what the ledger holds.
 	{"agent/provision", []string{"agent/ledger", "agent/yamlnode"}},
+	{"agent/client/x402", []string{"agent/client"}},          // it pays by what a wallet signs
 	{"agent/gate", []string{"agent/policy"}},                 // it runs the tests of a policy
 	{"agent/passkey/passkeytest", []string{"agent/passkey"}}, // it makes what the other checks
 	{"agent/backup", []string{"agent/ledger"}},               // for the points at which a test kills it
@@ -137,7 +138,7 @@ var thirdParty = map[string][]string{
 	"gopkg.in/yaml.v3":                  {"agent/yamlnode"},
 	"filippo.io/age":                    {"keystore", "keystore/plugintest"},
 	"go.etcd.io/bbolt":                  {"agent/ledger"},
-	"github.com/go-json-experiment/json": {"protocol", "protocol/hive", "agent/client", "agent/node/...",
+	"github.com/go-json-experiment/json": {"protocol", "protocol/hive", "agent/client/...", "agent/node/...",
 		"agent/control"},
 	"golang.org/x/crypto":                 {"protocol/hive"},
 	"golang.org/x/term":                   {"cmd/..."},

@@ -2,8 +2,10 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -28,20 +30,81 @@ func NodeTransaction(node string) func(ctx context.Context, id hive.TxID) ([]byt
 }
 
 func fetchTransaction(ctx context.Context, node string, id hive.TxID) ([]byte, error) {
+	raw, refusal, err := askNode(ctx, node, "condenser_api.get_transaction", id.String())
+	switch {
+	case strings.Contains(refusal, "Unknown Transaction"):
+		return nil, ErrNoTransaction
+	case refusal != "":
+		return nil, fmt.Errorf("it says %s", quote(refusal))
+	}
+	return raw, err
+}
+
+// Head is the newest block of the chain, as a node shows it.
+type Head struct {
+	Number uint32
+	ID     string    // 40 hexadecimal digits; with Number for hive.ReferenceBlock
+	Time   time.Time // of the block
+}
+
+// NodeHead returns a function that asks a Hive API node for the newest block. Whoever makes a
+// transaction for [Client.SignExact] needs it. Its word is not checked: with a wrong one the chain
+// takes no transaction, or the wallet signs none.
+func NodeHead(node string) func(ctx context.Context) (Head, error) {
+	return func(ctx context.Context) (Head, error) {
+		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		raw, refusal, err := askNode(ctx, node, "condenser_api.get_dynamic_global_properties")
+		if err == nil && refusal != "" {
+			err = fmt.Errorf("it says %s", quote(refusal))
+		}
+		var head Head
+		if err == nil {
+			head, err = readHead(raw)
+		}
+		if err != nil {
+			return head, fmt.Errorf("node %s: %w", node, err)
+		}
+		return head, nil
+	}
+}
+
+// readHead reads what get_dynamic_global_properties returns.
+func readHead(raw []byte) (Head, error) {
+	var properties struct {
+		Number uint32 `json:"head_block_number"`
+		ID     string `json:"head_block_id"`
+		Time   string `json:"time"`
+	}
+	if err := json.Unmarshal(raw, &properties); err != nil {
+		return Head{}, errors.New("the properties of the chain cannot be read")
+	}
+	at, err := hive.ParseTime(properties.Time)
+	if err != nil {
+		return Head{}, fmt.Errorf("the newest block: %w", err)
+	}
+	if _, _, err := hive.ReferenceBlock(properties.Number, properties.ID); err != nil {
+		return Head{}, fmt.Errorf("the newest block: %w", err)
+	}
+	return Head{properties.Number, properties.ID, at.Time()}, nil
+}
+
+// askNode makes one call. It returns what the node returns, or the sentence with which it refuses.
+func askNode(ctx context.Context, node, method string, params ...string) (raw []byte, refusal string, err error) {
 	body, err := json.Marshal(map[string]any{
-		"jsonrpc": "2.0", "id": 1, "method": "condenser_api.get_transaction", "params": []string{id.String()},
+		"jsonrpc": "2.0", "id": 1, "method": method, "params": append([]string{}, params...),
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, node, bytes.NewReader(body))
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	request.Header.Set("Content-Type", "application/json")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	defer response.Body.Close()
 	var answer struct {
@@ -49,13 +112,11 @@ func fetchTransaction(ctx context.Context, node string, id hive.TxID) ([]byte, e
 		Error  *struct{ Message string }
 	}
 	const most = 1 << 20 // bytes; a block has less
-	switch err := json.NewDecoder(io.LimitReader(response.Body, most)).Decode(&answer); {
-	case err != nil:
-		return nil, fmt.Errorf("status %d, and no JSON: %w", response.StatusCode, err)
-	case answer.Error != nil && strings.Contains(answer.Error.Message, "Unknown Transaction"):
-		return nil, ErrNoTransaction
-	case answer.Error != nil:
-		return nil, fmt.Errorf("it says %s", quote(answer.Error.Message))
+	if err := json.NewDecoder(io.LimitReader(response.Body, most)).Decode(&answer); err != nil {
+		return nil, "", fmt.Errorf("status %d, and no JSON: %w", response.StatusCode, err)
 	}
-	return answer.Result, nil
+	if answer.Error != nil {
+		return nil, cmp.Or(answer.Error.Message, "nothing"), nil
+	}
+	return answer.Result, "", nil
 }

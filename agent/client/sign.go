@@ -283,14 +283,18 @@ func (s signing) acceptTransaction(ctx context.Context, raw []byte) (*Signed, er
 // operations that were asked for and no others.
 func (c *Client) readTransaction(raw []byte, asked []hive.Operation) (t hive.SignedTransaction, packed []byte,
 	err error) {
-	t, err = c.options.Network.ParseTransaction(raw)
-	if err != nil {
+	t, packed, err = readTransaction(c.options.Network, raw)
+	if err == nil && !slices.EqualFunc(t.Operations, asked, hive.Operation.Equal) {
+		err = errors.New("the transaction does not hold the operations that were asked for")
+	}
+	return t, packed, err
+}
+
+func readTransaction(network *hive.Network, raw []byte) (t hive.SignedTransaction, packed []byte, err error) {
+	if t, err = network.ParseTransaction(raw); err != nil {
 		return t, nil, err
 	}
-	if !slices.EqualFunc(t.Operations, asked, hive.Operation.Equal) {
-		return t, nil, errors.New("the transaction does not hold the operations that were asked for")
-	}
-	packed, err = c.options.Network.Serialize(t.Transaction)
+	packed, err = network.Serialize(t.Transaction)
 	return t, packed, err
 }
 
@@ -318,21 +322,33 @@ func (c *Client) confirm(ctx context.Context, id hive.TxID, asked []hive.Operati
 	}
 }
 
-// confirmed checks a transaction that the chain has. The id is computed again from its bytes: a
-// node could return another transaction under it.
+// confirmed checks a transaction that the chain has, and that it holds the operations that were
+// asked for.
 func (c *Client) confirmed(raw []byte, id hive.TxID, asked []hive.Operation) error {
-	raw, err := transactionMembers(raw)
-	if err != nil {
-		return badAnswer("transaction %s: %w", id, err)
+	t, err := CheckTransaction(c.options.Network, raw, id)
+	if err == nil && !slices.EqualFunc(t.Operations, asked, hive.Operation.Equal) {
+		err = badAnswer("transaction %s does not hold the operations that were asked for", id)
 	}
-	_, packed, err := c.readTransaction(raw, asked)
+	return err
+}
+
+// CheckTransaction reads what get_transaction of a node returns, and checks that it is the
+// transaction with that id. The id is computed again from its bytes: a node could return another
+// transaction under it. The error matches [ErrBadAnswer].
+func CheckTransaction(network *hive.Network, raw []byte, id hive.TxID) (hive.SignedTransaction, error) {
+	raw, err := transactionMembers(raw)
+	var t hive.SignedTransaction
+	var packed []byte
+	if err == nil {
+		t, packed, err = readTransaction(network, raw)
+	}
 	if err != nil {
-		return badAnswer("transaction %s: %w", id, err)
+		return t, badAnswer("transaction %s: %w", id, err)
 	}
 	if got := hive.TransactionID(packed); got != id {
-		return badAnswer("transaction %s: the node returned %s", id, got)
+		return t, badAnswer("transaction %s: the node returned %s", id, got)
 	}
-	return nil
+	return t, nil
 }
 
 // transactionMembers returns a transaction without what nodes add to it: its place in the chain,

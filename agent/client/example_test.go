@@ -124,7 +124,7 @@ func exampleRelay(answer func(*world, protocol.Request) protocol.Message) (*rela
 		panic(err)
 	}
 	ctx, end := context.WithCancel(context.Background())
-	w := &world{server: server}
+	w := &world{secret: slotSecret, server: server}
 	if answer != nil {
 		w.setAnswer(func(req protocol.Request) (protocol.Message, bool) {
 			if req.Kind == protocol.Auth {

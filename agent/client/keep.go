@@ -73,6 +73,9 @@ const (
 // cut off in between goes on with the same session in its next run. The session before it stays in
 // the file until the wallet has granted the new one or refused it.
 //
+// With another secret than in the run before, the wallet is asked whether the session lives: one
+// that has never heard of it makes it.
+//
 // The errors are those of [Client.Authenticate], ErrTooManyLogins, and those of the file. After
 // ErrNobody nothing is changed: the wallet is not there, listens at another relay, or knows another
 // secret.
@@ -86,6 +89,12 @@ func (c *Client) Keep(ctx context.Context, l Login) (*Kept, error) {
 	k := &Kept{client: c, login: l}
 	if err := k.kept.read(l); err != nil {
 		return nil, err
+	}
+	if slot := slotOf(l.Secret); k.kept.slot != slot {
+		if k.kept.slot != "" {
+			k.kept.confirmed = time.Time{} // another wallet, perhaps, that would stay silent
+		}
+		k.kept.slot = slot
 	}
 	_, err := k.Session(ctx)
 	if err != nil {

@@ -46,7 +46,7 @@ func (s *sessions) answerRequest(req protocol.Request) (protocol.Message, bool) 
 		}
 		return s.ended(req, s.authKey), true
 	}
-	authKey, err := relaytest.Open(slotSecret, req.AuthKey)
+	authKey, err := relaytest.Open(s.secret, req.AuthKey)
 	if err != nil {
 		s.t.Error(err)
 	}
@@ -63,7 +63,7 @@ func (s *sessions) answerRequest(req protocol.Request) (protocol.Message, bool) 
 }
 
 func (s *sessions) keep(ctx context.Context) (*client.Kept, error) {
-	return s.client.Keep(ctx, client.Login{Account: "alice", Secret: slotSecret, File: s.file})
+	return s.client.Keep(ctx, client.Login{Account: "alice", Secret: client.Secret(s.secret), File: s.file})
 }
 
 func (s *sessions) mustKeep() *client.Kept {
@@ -115,6 +115,33 @@ func TestKeepGoesBackAfterACut(t *testing.T) {
 		}
 		if len(s.logins) != 4 || s.logins[2] == first || s.logins[3] != s.logins[2] {
 			t.Errorf("%d logins", len(s.logins))
+		}
+	})
+}
+
+// A program is led to another wallet, with the secret of its slot there. That wallet has never
+// heard of the session, and would be silent: it is asked at once. With the same secret it is not.
+func TestKeepWithAnotherSecret(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s := newSessions(t)
+		for range 2 {
+			s.mustKeep()
+		}
+		if len(s.logins) != 1 {
+			t.Fatalf("%d logins with one secret", len(s.logins))
+		}
+		first := s.logins[0]
+		s.do(func() {
+			s.secret, s.logins, s.alive = "the secret of another slot, long enough", nil, map[string]bool{}
+			s.ended = func(protocol.Request, string) protocol.Message { return nil }
+		})
+		for range 2 {
+			if _, err := s.mustKeep().Sign(t.Context(), vote(1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if len(s.logins) != 1 || s.logins[0] != first {
+			t.Errorf("%d logins with another secret", len(s.logins))
 		}
 	})
 }

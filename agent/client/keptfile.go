@@ -1,10 +1,14 @@
 package client
 
 import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -17,6 +21,7 @@ type keptSession struct {
 	before    *Session    // goes on if the wallet refuses session, which is asked for; nil: none
 	confirmed time.Time   // when the wallet answered in it last, as far as it was written down
 	opened    []time.Time // when new sessions were asked for
+	slot      string      // as slotOf tells secrets apart; "": not known
 }
 
 // keptForm is the form of the file.
@@ -25,6 +30,17 @@ type keptForm struct {
 	Before    jsontext.Value `json:"before,omitzero"`  // likewise
 	Confirmed int64          `json:"confirmed,omitzero"`
 	Opened    []int64        `json:"opened,omitempty"` // ms since 1970
+	Slot      string         `json:"slot,omitzero"`
+}
+
+var slotForm = regexp.MustCompile(`^[0-9a-f]{8}$`)
+
+// slotOf returns 8 digits by which the secrets of slots can be told apart. They are too few to tell
+// whoever reads them which secret it is.
+func slotOf(secret Secret) string {
+	digest := hmac.New(sha256.New, []byte(secret))
+	digest.Write([]byte("pksa kept session"))
+	return hex.EncodeToString(digest.Sum(nil)[:4])
 }
 
 var errNotKept = errors.New("not a kept session")
@@ -39,7 +55,10 @@ func parseKept(text []byte) (keptSession, error) {
 	if json.Unmarshal(text, &form, json.RejectUnknownMembers(true)) != nil {
 		return keptSession{}, errNotKept
 	}
-	var s keptSession
+	s := keptSession{slot: form.Slot}
+	if s.slot != "" && !slotForm.MatchString(s.slot) {
+		return keptSession{}, errNotKept
+	}
 	for _, at := range form.Opened {
 		s.opened = append(s.opened, time.UnixMilli(at))
 	}
@@ -63,7 +82,7 @@ func parseKept(text []byte) (keptSession, error) {
 
 // write replaces the file. A crash leaves the old one or the new one.
 func (s *keptSession) write(name string) error {
-	var form keptForm
+	form := keptForm{Slot: s.slot}
 	var err error
 	if form.Session, err = s.session.saveIfAny(); err != nil {
 		return err

@@ -60,6 +60,7 @@ func FuzzKeptSession(f *testing.F) {
 		`{}`, `{"account":"alice","auth_key":"k"}`,
 		`{"session":{"account":"alice","auth_key":"k","expires":1700000060000},"confirmed":1700000000000,"opened":[1]}`,
 		`{"session":{"account":"alice","auth_key":"k"},"before":{"account":"alice","auth_key":"j"},"opened":[1,2]}`,
+		`{"session":{"account":"alice","auth_key":"k"},"slot":"00ff00ff"}`, `{"slot":"00FF00FF"}`, `{"slot":"0"}`,
 		`{"session":{"account":"alice","auth_key":"k"},"before":{"account":"bob","auth_key":"j"}}`,
 		`{"before":{"account":"alice","auth_key":"j"}}`,
 	} {

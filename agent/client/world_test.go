@@ -44,6 +44,7 @@ type world struct {
 
 	mu       sync.Mutex
 	requests []protocol.Request                              // that reached the wallet
+	secret   string                                          // of the slot
 	authKey  string                                          // of the session, once granted
 	answer   func(protocol.Request) (protocol.Message, bool) // false: as usual
 }
@@ -56,7 +57,7 @@ func newWorld(t *testing.T, fault relaytest.Fault, change func(*client.Options))
 	}
 	t.Cleanup(server.Close)
 	ctx, end := context.WithCancel(context.Background())
-	w := &world{t: t, server: server, end: end}
+	w := &world{t: t, server: server, end: end, secret: slotSecret}
 	ready := make(chan struct{})
 	wallet := &relaytest.Wallet{
 		URL: server.URL, DialContext: server.DialContext,
@@ -100,11 +101,11 @@ func (w *world) respond(req protocol.Request) protocol.Message {
 	}
 	key := w.authKey
 	if req.Kind == protocol.Auth && req.AuthKey != "" {
-		opened, err := relaytest.Open(slotSecret, req.AuthKey)
+		opened, err := relaytest.Open(w.secret, req.AuthKey)
 		if err != nil {
 			return nil
 		}
-		w.authKey, key = opened, slotSecret
+		w.authKey, key = opened, w.secret
 	}
 	m, err := relaytest.Approve(req, key, alice, txID)
 	if err != nil {

@@ -26,6 +26,7 @@ var (
 	goCommand    = regexp.MustCompile(`\bgo (?:run|build|test|install|-C) `)
 	copied       = regexp.MustCompile(`(?m)^COPY ((?:[\w.-]+ )+)/`)
 	buildFrom    = regexp.MustCompile(`(?m)^      context: (\S+)\n      dockerfile: (\S+)$`)
+	emptyLine    = regexp.MustCompile(`(?m)^[ \t]*(?:#|//)?[ \t]*\n`)
 	// Whoever reads one of these words knows that the release is not meant.
 	ofSource = regexp.MustCompile(`(?i)\b(source|sources|clone|repository)\b`)
 )
@@ -102,7 +103,7 @@ func (c *check) file(name string, text []byte) {
 				}
 			}
 		}
-		c.commands(name, string(text), string(text))
+		c.head(name, string(text))
 	default:
 		for _, m := range buildFrom.FindAllSubmatch(text, -1) {
 			context := path.Join(path.Dir(name), string(m[1]))
@@ -110,7 +111,17 @@ func (c *check) file(name string, text []byte) {
 				c.fail(name, "builds %s in %s", m[2], m[1])
 			}
 		}
-		c.commands(name, string(text), string(text))
+		c.head(name, string(text))
+	}
+}
+
+// head checks the commands in a file that is no page. One part of it, up to a line with nothing in
+// it, or with the sign of a remark alone, has the words for the next, too.
+func (c *check) head(name, text string) {
+	before := ""
+	for _, part := range emptyLine.Split(text, -1) {
+		c.commands(name, part, before+" "+part)
+		before = part
 	}
 }
 

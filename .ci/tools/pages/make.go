@@ -177,7 +177,7 @@ var rewritten = []struct {
 	{regexp.MustCompile(`go build -o (/\S+)/(pksa[a-z-]*) \./cmd/\S+`), "install $2 $1/", ""},
 	{regexp.MustCompile(`(?m)^#   export VERSION=.*\n`), "", ""},
 	{regexp.MustCompile(`--build-arg VERSION="\$\(\.ci/release version\)"\s+\\\s*\n` +
-		`#\s+--build-arg COMMIT=\S+ HEAD\)" `), "", ""},
+		`#\s+--build-arg COMMIT="[^"]*" `), "", ""},
 	{regexp.MustCompile(`(?m)^        args: \{VERSION: .*\n`), "", ""},
 	{regexp.MustCompile(`from the root of the repository`), "in the folder of the release", ""},
 	// The programs are here: the image of the first stage has only the certificates to give.

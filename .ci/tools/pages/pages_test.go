@@ -66,6 +66,8 @@ func TestWhatLeadsNowhere(t *testing.T) {
 		"a head":                       {"examples/a.service", "#   install examples/a.service /etc\n", ""},
 		"the head of another": {"examples/b.service", "#   install examples/a.service /etc\n",
 			"examples/b.service: examples/a.service"},
+		"the source far above":        {"examples/b.yaml", "# the source\n#\n# a\n#\n#   .ci/run\n", "examples/b.yaml: .ci/run"},
+		"the source just above":       {"examples/b.yaml", "# the source\n#\n#   .ci/run\n", ""},
 		"a path from the file":        {"examples/b.yaml", "# see ../docs/x.md\n", "examples/b.yaml: ../docs/x.md"},
 		"a path from the file, there": {"examples/b.yaml", "# see ../docs/b.md\n", ""},
 		"what an image is made of": {"examples/container/Containerfile", "COPY pksa pksa-qr /out/\n",

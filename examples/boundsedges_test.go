@@ -148,6 +148,8 @@ var boundsDrawn = []struct{ how, test, words string }{
 	{turn, "agent TestExactChargesOfOneApp", "for n := range mostExact - 1 {"},
 	{list, "agent/policy TestPatternsOfOtherNames", "15: Allow, 16: Allow, 17: Deny"},
 	{list, "agent/policy TestPatternsThatAreKept", "-1: 2, 0: 2, 1: 1"},
+	{list, "agent/audit TestBookOfALook", "9: nil, 10: nil, 11: errManyCharges"},
+	{turn, "agent/policy TestReportOfManyRules", "for i, part := range r.Parts {"},
 	{turn, "agent TestExactAgain", "for n := range 16 {"},
 	{turn, "agent/audit TestOneLookAtATime", "_, end, err = l.begin("},
 	{list, "agent TestConsoleReadsThePolicy", "512<<10 - 1: false, 512 << 10: false, 512<<10 + 1: true"},

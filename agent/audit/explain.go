@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"pksa/agent/policy"
@@ -32,14 +33,21 @@ type Recorded struct {
 // Explain judges a request of the trail by a policy, at the time of its record and with what was
 // counted before it.
 func Explain(read Source, t *Request, p *policy.Policy, n *hive.Network) (Explained, error) {
+	return explain(read, t, p, n, math.MaxInt)
+}
+
+func explain(read Source, t *Request, p *policy.Policy, n *hive.Network, most int) (Explained, error) {
 	r := &Recorded{t.Number, t.Time, t.Was, t.Admitted, t.Code, t.Reason, t.Policy, t.Policy == p.Hash()}
 	if t.Request == nil {
 		return Explained{}, fmt.Errorf("record %d cannot be judged again: %s; then it was: %s", t.Number, t.Lacking,
 			r.Text())
 	}
-	past, err := BookBefore(read, t, p.Windows(), n)
-	if err != nil {
-		return Explained{}, err
+	past := Past{Book: new(policy.Book)}
+	if windows := p.WindowsOf(t.Request, t.Time); len(windows) > 0 {
+		var err error
+		if past, err = bookBefore(read, t, windows, n, most); err != nil {
+			return Explained{}, err
+		}
 	}
 	return Explained{Request: policy.Write(t.Request, n), Record: r, Cut: past.Cut, Summed: past.Summed,
 		Report: p.Report(t.Request, past.Book, t.Time)}, nil

@@ -24,6 +24,11 @@ const (
 	lookTime    = 8 * time.Second
 	lookRecords = 20_000 // that a draft is made of
 	draftEvery  = time.Minute
+
+	// What is judged in one piece, in memory and in time: nothing ends that.
+	draftRequests = 2000
+	draftBytes    = 4 << 20
+	bookBytes     = 8 << 20 // of what was charged before a request
 )
 
 var errLooking = errors.New("the trail is being read for somebody else; try again in some seconds")
@@ -61,7 +66,11 @@ func (l *Looks) Explain(ctx context.Context, t Trail, p *policy.Policy, n *hive.
 	case found == nil:
 		return Explained{}, fmt.Errorf("record %d is not a request that was judged", number)
 	}
-	return Explain(read, found, p, n)
+	e, err := explain(read, found, p, n, bookBytes)
+	if errors.Is(err, errManyCharges) {
+		err = fmt.Errorf("%w; the command line on the wallet's machine does", err)
+	}
+	return e, err
 }
 
 // Suggest makes a draft of the newest records, or returns the one that is younger than a minute.
@@ -76,7 +85,7 @@ func (l *Looks) Suggest(ctx context.Context, t Trail, n *hive.Network) (Suggeste
 		if head, _ := t.Ledger.Head(); head > lookRecords {
 			q.From = head - lookRecords + 1
 		}
-		drafted, err := Suggest(read, q, n)
+		drafted, err := suggest(read, q, n, &policy.SeenLately{Most: draftRequests, MostBytes: draftBytes})
 		if err != nil {
 			return Suggested{}, err
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -209,8 +211,16 @@ type Past struct {
 
 // BookBefore returns the counters as they were before a request of the trail. windows are those of
 // the policy that is asked about, as [policy.Policy.Windows] says: what was charged before the
-// longest of them is not read. It holds one record at a time.
+// longest of them is not read, and what is charged to other limits does not count. It holds one
+// record at a time.
 func BookBefore(read Source, t *Request, windows map[string]time.Duration, n *hive.Network) (Past, error) {
+	return bookBefore(read, t, windows, n, math.MaxInt)
+}
+
+// errManyCharges is that a book would be larger than it may be.
+var errManyCharges = errors.New("the limits that it touches hold too much to count it here")
+
+func bookBefore(read Source, t *Request, windows map[string]time.Duration, n *hive.Network, most int) (Past, error) {
 	past := Past{Book: new(policy.Book)}
 	past.Book.Keep(windows, t.Time)
 	charged := 0
@@ -235,9 +245,15 @@ func BookBefore(read Source, t *Request, windows map[string]time.Duration, n *hi
 			past.Cut++
 		}
 		if other.Admitted && !other.Charged.After(t.Time) {
-			past.Book.Fill(other.Charged, other.Charges)
+			past.Book.Fill(other.Charged, slices.DeleteFunc(other.Charges, func(c policy.Charge) bool {
+				_, ok := windows[c.Limit]
+				return !ok
+			}))
 			if charged++; charged%keepAfter == 0 {
 				past.Book.Keep(windows, t.Time)
+			}
+			if past.Book.Bytes() > most {
+				return errManyCharges
 			}
 		}
 		return nil

@@ -18,8 +18,11 @@ type Suggested struct {
 // Suggest reads the records that a query picks, and makes a policy of what no rule allowed there.
 // Of the query it takes numbers, Since and App. An empty App means all.
 func Suggest(read Source, q Query, n *hive.Network) (Suggested, error) {
+	return suggest(read, q, n, new(policy.SeenLately))
+}
+
+func suggest(read Source, q Query, n *hive.Network, seen *policy.SeenLately) (Suggested, error) {
 	var out Suggested
-	var seen policy.SeenLately
 	app := q.App
 	q.Filter = Filter{Since: q.Since}
 	err := EachRequest(read, q, n, func(t *Request) error {

@@ -33,7 +33,13 @@ type ReportPart struct {
 	By      []RuleRef    `json:"by,omitempty"`
 	Doubts  []string     `json:"doubts,omitempty"` // what those could not tell for sure, and count against the request
 	Others  []ReportRule `json:"others,omitempty"` // that did not match, the nearest first
+	// Left is how many rules are not listed, since the parts before this one had [MostOthers].
+	Left int `json:"left,omitempty"`
 }
+
+// MostOthers is how many rules that did not match a report lists. With so many of the parts before
+// it, a part lists none.
+const MostOthers = 10_000
 
 // ForOthers reports whether the request is denied since no rule that permits is about the app that
 // asks, whatever it asks for.
@@ -86,11 +92,8 @@ func (p *Policy) Report(q *Request, counters Counters, now time.Time) Report {
 		r.Needed = q.needForRefused(code)
 		return r
 	}
-	w := reporter{judgement: judgement{policy: p, scope: newScope(q, nil, now)}, report: &r, counters: counters}
 	parts := q.parts()
-	if q.Kind == Sign {
-		w.scope.operations = parts
-	}
+	w := reporter{judgement: judgement{policy: p, scope: newScope(q, parts, now)}, report: &r, counters: counters}
 	for _, part := range parts {
 		r.Parts = append(r.Parts, w.reportPart(part))
 	}
@@ -127,6 +130,7 @@ type reporter struct {
 	judgement
 	report   *Report
 	counters Counters
+	others   int // that are listed so far
 }
 
 func (w *reporter) reportPart(p *part) ReportPart {
@@ -157,12 +161,17 @@ func (w *reporter) reportPart(p *part) ReportPart {
 	}
 	slices.SortFunc(out.By, compareRefs)
 	out.Doubts = w.doubts(by, p)
+	full := w.others >= MostOthers
 	for _, r := range w.policy.rules {
+		switch {
 		// Rules about other kinds of requests would only make the list long.
-		if !r.kinds[p.kind] || slices.Contains(by, r) {
-			continue
+		case !r.kinds[p.kind] || slices.Contains(by, r):
+		case full:
+			out.Left++
+		default:
+			out.Others = append(out.Others, w.otherRule(r, p))
+			w.others++
 		}
-		out.Others = append(out.Others, w.otherRule(r, p))
 	}
 	slices.SortStableFunc(out.Others, func(a, b ReportRule) int {
 		if a.near != b.near {
@@ -339,7 +348,7 @@ func (w *reporter) needs(parts []*part) {
 		switch out := w.report.Parts[i]; {
 		case out.Verdict == Deny && len(out.By) > 0:
 			w.need("%s: %s must not match; what a deny rule matches, no other rule allows", out.Part, w.all(out.By))
-		case out.Verdict == Deny:
+		case out.Verdict == Deny && out.Left == 0:
 			w.needRule(p, out)
 		case out.Verdict == Ask:
 			w.need("%s: a person's yes (`pksa pending`), or %s must not match", out.Part, w.all(out.By))

@@ -2,10 +2,12 @@ package policy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
@@ -216,5 +218,58 @@ deny:
 		if !strings.Contains(d.Reason, want) || !strings.Contains(r.Text(), want) {
 			t.Errorf("want %s:\n%s\n%s", want, d.Reason, r.Text())
 		}
+	}
+}
+
+// A report lists so many rules and no more, however many operations a request has: it is made
+// inside of the wallet, too.
+func TestReportOfManyRules(t *testing.T) {
+	const rules = 100
+	var b strings.Builder
+	b.WriteString("allow:\n")
+	for i := range rules {
+		fmt.Fprintf(&b, "  - {name: r%d, request: sign, apps: [app], operations: [vote: {author: someone%d}]}\n", i, i)
+	}
+	p := compile(t, b.String())
+	var votes []hive.Operation
+	for range policy.MostOthers/rules + 1 {
+		votes = append(votes, vote(t, "alice", "bob", 100))
+	}
+	r := p.Report(sign("app", hive.Posting, votes...), nil, noon)
+	for i, part := range r.Parts { // the last one is above the bound
+		others, left := rules, 0
+		if i*rules >= policy.MostOthers {
+			others, left = 0, rules
+		}
+		if len(part.Others) != others || part.Left != left || part.Verdict != policy.Deny {
+			t.Fatalf("operation %d: %d rules listed, %d left", i, len(part.Others), part.Left)
+		}
+	}
+	if got := len(r.Parts) * rules; got != policy.MostOthers+rules {
+		t.Errorf("%d rules", got)
+	}
+	if text := r.Text(); strings.Count(text, "  100 other rules, which are not listed again\n") != 1 {
+		t.Error("the text does not say so")
+	}
+	if n := len(r.Needed); n != 2*(len(r.Parts)-1) {
+		t.Errorf("%d lines about what was needed", n)
+	}
+}
+
+// Whoever explains a request counts what was charged to the limits that it touches, and no other.
+func TestWindowsOfARequest(t *testing.T) {
+	p := compile(t, `
+allow: [{name: all, request: sign, apps: any, operations: [vote]}]
+limits:
+  - {name: votes, apps: any, operations: [vote], count: 5 per 1h}
+  - {name: of bob, apps: any, operations: [vote: {author: bob}], count: 5 per 2h}
+  - {name: logins, request: auth, apps: any, count: 5 per 3h}
+`)
+	got := p.WindowsOf(sign("app", hive.Posting, vote(t, "alice", "carol", 100)), noon)
+	if len(got) != 1 || got["votes"] != time.Hour {
+		t.Errorf("%v", got)
+	}
+	if got = p.WindowsOf(sign("app", hive.Posting), noon); len(got) > 0 {
+		t.Errorf("of a request that no policy allows: %v", got)
 	}
 }

@@ -81,6 +81,9 @@ func (p *ReportPart) writeTo(b *strings.Builder, file string) {
 	if foreign != nil {
 		fmt.Fprintf(b, "  for other apps: %s\n", strings.Join(foreign, ", "))
 	}
+	if p.Left > 0 {
+		fmt.Fprintf(b, "  %d other rules, which are not listed again\n", p.Left)
+	}
 }
 
 var partWords = map[Verdict]string{Allow: "allowed", Ask: "asked", Deny: "denied"}

@@ -270,6 +270,20 @@ func (p *Policy) Windows() map[string]time.Duration {
 	return windows
 }
 
+// WindowsOf returns those of the limits that a request touches: nothing else is needed of a [Book]
+// to judge it.
+func (p *Policy) WindowsOf(q *Request, now time.Time) map[string]time.Duration {
+	windows := map[string]time.Duration{}
+	if code, _ := q.refuse(); code != "" {
+		return windows
+	}
+	parts := q.parts()
+	for _, t := range p.touched(newScope(q, parts, now), parts, new(steady)) {
+		windows[t.limit.name] = t.limit.longest()
+	}
+	return windows
+}
+
 // Fresh returns the names, sorted, of the limits that begin at zero when this policy follows the
 // old one: those with a new name, or that measure something else under the old one, and of which
 // the counters hold nothing, as they do of a limit that was taken out and is put back.

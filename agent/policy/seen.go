@@ -19,6 +19,9 @@ const (
 // the oldest of the app that takes most leaves, so that no app hides what others asked for. The
 // zero value is empty and ready. It must not be used concurrently.
 type SeenLately struct {
+	// Most and MostBytes are bounds in the place of those, if they are not zero.
+	Most, MostBytes int
+
 	apps    map[string]*seenOf
 	kept    int
 	weight  int
@@ -53,7 +56,7 @@ func (l *SeenLately) Add(s Seen) {
 	a.list = append(a.list, one)
 	a.weight += one.weight
 	l.weight += one.weight
-	for l.kept++; l.kept > MostSeen || l.weight > MostSeenBytes; {
+	for l.kept++; l.kept > cmp.Or(l.Most, MostSeen) || l.weight > cmp.Or(l.MostBytes, MostSeenBytes); {
 		l.drop()
 	}
 }

@@ -30,6 +30,16 @@ func TestSeenLately(t *testing.T) {
 			t.Errorf("%+v: %d kept, %d dropped", c, n, seen.Dropped())
 		}
 	}
+	few := policy.SeenLately{Most: 2, MostBytes: 3 * request}
+	for n, want := range []int{1, 2, 2} {
+		few.Add(challengeOf("web", ""))
+		if got := len(few.List()); got != want {
+			t.Errorf("of two at most, %d are kept after %d", got, n+1)
+		}
+	}
+	if few.Add(challengeOf("web", strings.Repeat("t", 2*request))); len(few.List()) != 1 {
+		t.Errorf("of few bytes at most, %d are kept", len(few.List()))
+	}
 	var seen policy.SeenLately
 	seen.Add(challengeOf("quiet", "first"))
 	for i := range policy.MostSeen + 10 {

@@ -178,8 +178,8 @@ func inUse(t *testing.T, make func() any) uint64 {
 
 func TestMemoryOfManyCounters(t *testing.T) {
 	const counters, most = 100_000, 20_000_000 // a third of 300,000 counters in 60 MB
+	book := new(policy.Book)
 	got := inUse(t, func() any {
-		book := new(policy.Book)
 		for i := range counters {
 			book.Add(noon.Add(time.Duration(i)*time.Second), []policy.Charge{{Limit: "l", Unit: "count", Amount: "1",
 				Split: fmt.Sprintf(".author=author%d&.permlink=a-permlink-of-a-post-%d", i%1000, i)}})
@@ -188,6 +188,15 @@ func TestMemoryOfManyCounters(t *testing.T) {
 	})
 	if t.Logf("%d bytes a counter", got/counters); got > most {
 		t.Errorf("%d kB for %d counters", got/1000, counters)
+	}
+	bytesAreThose(t, book, got)
+}
+
+// bytesAreThose compares what a book says that it takes with what it took.
+func bytesAreThose(t *testing.T, book *policy.Book, took uint64) {
+	t.Helper()
+	if n := uint64(book.Bytes()); n < took || n > 5*took {
+		t.Errorf("the book says %d bytes, and takes %d", n, took)
 	}
 }
 
@@ -200,8 +209,8 @@ func TestMemoryOfAMonth(t *testing.T) {
 	for name := range windows {
 		charges = append(charges, policy.Charge{Limit: name, Unit: "count", Amount: "1"})
 	}
+	book := new(policy.Book)
 	got := inUse(t, func() any {
-		book := new(policy.Book)
 		for at := noon; at.Before(noon.Add(31 * day)); at = at.Add(20 * time.Second) {
 			book.Add(at, charges)
 		}
@@ -210,6 +219,7 @@ func TestMemoryOfAMonth(t *testing.T) {
 	if t.Logf("%d bytes", got); got > 2_000_000 {
 		t.Errorf("%d kB for a month", got/1000)
 	}
+	bytesAreThose(t, book, got)
 }
 
 // After an edit of "per" the counters of before count on. A decision does not look at each of them.

@@ -40,6 +40,25 @@ func (s *series) weights() (n int) {
 	return n
 }
 
+// What a counter takes in memory beside its sums, with its names, and each of these, in lists that
+// have grown.
+const counterBytes, sumBytes = 512, 32
+
+// Bytes returns about how many bytes the book takes in memory.
+func (b *Book) Bytes() (n int) {
+	for _, lc := range b.limits {
+		sums := lc.held.n
+		for i := range lc.tallies {
+			sums += lc.tallies[i].held.n
+		}
+		n += sumBytes * sums
+		for _, sh := range lc.shapes {
+			n += counterBytes * len(sh.splits)
+		}
+	}
+	return n
+}
+
 // holds returns what is held of an app's counters; 0 is no app that is known.
 func (lc *limitCharges) holds(opener uint32) *held {
 	if opener == 0 {

@@ -218,6 +218,9 @@ func (a *Agent) judge(p *proposal, v ledger.View) (judged, ledger.Ruling) {
 	default:
 		ruling.Verdict = ledger.Admitted
 		ruling.Charges = a.budget.charge(v, j.inForce, j.decision.Charges, p)
+		if p.request.Exact {
+			a.recent.takeExact(p.tx.id, p.run.app, time.Now())
+		}
 		ruling.NewSession = p.newSession
 		setTransaction(&ruling, p)
 		if len(ruling.Charges) > 0 && p.sent() != nil && !p.request.Exact {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"pksa/agent/ledger"
@@ -123,20 +123,62 @@ func signsFor(ops []hive.Operation, public hive.PublicKey) bool {
 const (
 	mostUncertain      = 4096
 	mostUncertainBytes = 16 << 20 // of the transactions as JSON
+
+	// Those that an app made, of which it says for how many hours they can be included: of one app
+	// and, four times as many, of all apps.
+	mostUncertainExact      = 512
+	mostUncertainExactBytes = 2 << 20
+	exactApps               = 4
 )
 
-// uncertain counts these broadcasts. The zero value is ready.
-type uncertain struct{ number, bytes atomic.Int64 }
-
-func (u *uncertain) add(number, size int) {
-	u.number.Add(int64(number))
-	u.bytes.Add(int64(size))
+// uncertain counts these broadcasts. The zero value is ready, and its methods may be called
+// concurrently.
+type uncertain struct {
+	mu    sync.Mutex
+	all   broadcasts
+	exact broadcasts            // of them, those that apps made
+	of    map[string]broadcasts // and those that each app made
 }
 
-// full reports whether nothing more may be broadcast. Those that are on their way may still become
-// uncertain: their number is that of the places.
-func (u *uncertain) full() bool {
-	return u.number.Load() >= mostUncertain || u.bytes.Load() >= mostUncertainBytes
+type broadcasts struct{ number, bytes int }
+
+func (b broadcasts) plus(number, bytes int) broadcasts {
+	return broadcasts{b.number + number, b.bytes + bytes}
+}
+
+// reaches reports whether there are so many times as many as may be.
+func (b broadcasts) reaches(times, number, bytes int) bool {
+	return b.number >= times*number || b.bytes >= times*bytes
+}
+
+// add counts more of them. maker is the app that made them, empty if the wallet did.
+func (u *uncertain) add(maker string, number, size int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.all = u.all.plus(number, size)
+	if maker == "" {
+		return
+	}
+	u.exact = u.exact.plus(number, size)
+	if u.of == nil {
+		u.of = map[string]broadcasts{}
+	}
+	if u.of[maker] = u.of[maker].plus(number, size); u.of[maker] == (broadcasts{}) {
+		delete(u.of, maker)
+	}
+}
+
+// full reports whether nothing more may be broadcast, of what an app made or of what the wallet
+// makes, as in add. Those that are on their way may still become uncertain: their number is that of
+// the places.
+func (u *uncertain) full(maker string) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if maker != "" && (u.exact.reaches(exactApps, mostUncertainExact, mostUncertainExactBytes) ||
+		u.of[maker].reaches(1, mostUncertainExact, mostUncertainExactBytes)) {
+		return true
+	}
+	return u.all.reaches(1, mostUncertain, mostUncertainBytes)
 }
 
 // broadcast sends the transaction until its fate is known. If that is not known shortly before the
@@ -171,9 +213,13 @@ func (a *Agent) broadcast(ctx context.Context, g granted, tx node.Transaction) {
 		a.log.Info("request failed", append(append(r.attrs(), "number", g.number, "outcome", "uncertain"),
 			g.shown...)...)
 		g.answered, g.run, g.shown = true, r.kept(), nil // thousands may be looked for
-		a.uncertain.add(1, len(tx.JSON))
+		maker := ""
+		if g.exact != nil {
+			maker = r.app
+		}
+		a.uncertain.add(maker, 1, len(tx.JSON))
 		a.start(func(ctx context.Context) {
-			defer a.uncertain.add(-1, -len(tx.JSON))
+			defer a.uncertain.add(maker, -1, -len(tx.JSON))
 			a.broadcastDone(ctx, g, tx.ID, <-done)
 		})
 	}
@@ -236,7 +282,8 @@ func (r *run) notBroadcast(o node.Outcome, id hive.TxID) protocol.Answer {
 // WhereaboutsParams name a transaction that this wallet signed.
 type WhereaboutsParams struct {
 	Transaction string    `json:"transaction"`
-	Asked       time.Time `json:"asked"` // when the request for it came
+	Asked       time.Time `json:"asked"`           // when the request for it came
+	Exact       bool      `json:"exact,omitempty"` // the application made it
 }
 
 // Whereabouts is what nodes say of a transaction now.
@@ -251,9 +298,11 @@ func (Whereabouts) Promises() []string { return []string{"transaction"} }
 const (
 	// mostAsking is how long nodes are asked where a transaction is: a person waits for it.
 	mostAsking = 10 * time.Second
-	// mostLifetime is longer than any transaction of ours lasts from the request on. The trail does
+	// mostLifetime is longer than any transaction that we make lasts from the request on, and
+	// mostExactLife than any that an application makes, see limits.transaction_life. The trail does
 	// not have the expiration.
-	mostLifetime = time.Hour
+	mostLifetime  = time.Hour
+	mostExactLife = 25 * time.Hour
 )
 
 // whereabouts asks the nodes for a transaction, when a person wants to know. The client looks after
@@ -266,6 +315,10 @@ func (a *Agent) whereabouts(ctx context.Context, p WhereaboutsParams) (Whereabou
 	}
 	ctx, cancel := context.WithTimeout(ctx, mostAsking)
 	defer cancel()
-	expiration := hive.TimeOf(p.Asked.Add(mostLifetime))
+	life := mostLifetime
+	if p.Exact {
+		life = mostExactLife
+	}
+	expiration := hive.TimeOf(p.Asked.Add(life))
 	return Whereabouts{p.Transaction, a.node.Whereabouts(ctx, id, expiration)}, nil
 }

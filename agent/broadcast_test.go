@@ -118,7 +118,8 @@ func TestSlowNodeKeepsNobodyWaiting(t *testing.T) {
 }
 
 // Broadcasts whose outcome nobody tells are bounded by number and bytes: beyond that what is to be
-// broadcast is answered "busy", and what is only signed is signed.
+// broadcast is answered "busy", and what is only signed is signed. Those that apps made are in
+// doubt for as long as these say: they leave room for others.
 func TestUncertainBroadcastsAreBounded(t *testing.T) {
 	for _, c := range []struct {
 		number, bytes int
@@ -128,12 +129,12 @@ func TestUncertainBroadcastsAreBounded(t *testing.T) {
 		{1, 16<<20 - 1, false}, {1, 16 << 20, true}, {1, 16<<20 + 1, true},
 	} {
 		withScript(t, "", func(t *testing.T, w *world, script *scriptedClient) {
-			w.agent.AddUncertain(c.number, c.bytes)
+			w.agent.AddUncertain("", c.number, c.bytes)
 			m := script.askFor(request("sign_req", uuid(1), authKey, votePayload("p", nowNonce())), time.Minute)
 			if busy := errorText(m, authKey) == protocol.TextBusy; busy != c.busy || !busy && answerKind(m) != "ack" {
 				t.Errorf("%d of %d bytes: %s %q", c.number, c.bytes, answerKind(m), errorText(m, authKey))
 			}
-			w.agent.AddUncertain(-c.number, -c.bytes)
+			w.agent.AddUncertain("", -c.number, -c.bytes)
 			m = script.askFor(request("sign_req", uuid(2), authKey, votePayload("q", nowNonce()+1)), time.Minute)
 			if answerKind(m) != "ack" {
 				t.Errorf("later: %s %q", answerKind(m), errorText(m, authKey))

@@ -129,6 +129,88 @@ func TestExactAgain(t *testing.T) {
 	})
 }
 
+// What an app makes and may not have takes no place among the ids that are kept.
+func TestExactTakesAnIDOnceAllowed(t *testing.T) {
+	waitingWorld(t, exactPolicy, func(t *testing.T, w *world, script *scriptedClient) {
+		tx := w.exactTx(30*time.Minute, transferToBob(3, "one", false))
+		for n, c := range []struct {
+			tx        string
+			broadcast bool
+			want      int
+		}{
+			{w.exactTx(time.Minute, transferToBob(6, "above the limit", false)), false, 0},
+			{tx, false, 1}, {tx, true, 1}, {w.exactTx(time.Minute, transferToBob(3, "two", false)), true, 1},
+		} {
+			time.Sleep(time.Millisecond)
+			script.ask(request("sign_req", uuid(n+1), authKey, exactPayload(c.tx, c.broadcast, nowNonce())))
+			if got := w.agent.RecentIDs(); got != c.want {
+				t.Errorf("request %d: %d ids are kept, want %d", n+1, got, c.want)
+			}
+		}
+		w.agent.FillRecentIDs("app")
+		for n, c := range []struct{ key, want string }{{authKey, protocol.TextBusy}, {otherKey, ""}} {
+			m := script.ask(request("sign_req", uuid(n+10), c.key, exactPayload(tx, false, nowNonce())))
+			if got := errorText(m, c.key); got != c.want {
+				t.Errorf("with all ids of one app: %q, want %q", got, c.want)
+			}
+		}
+	})
+}
+
+// Of transactions whose outcome nobody tells, those that apps made have a share, and each app has
+// one of that: the wallet's own are broadcast all the same.
+func TestUncertainOfAppsHaveAShare(t *testing.T) {
+	for _, c := range []struct {
+		app, others, bytes int
+		busy               bool
+	}{
+		{511, 0, 0, false}, {512, 0, 0, true}, {513, 0, 0, true},
+		{0, 2047, 0, false}, {0, 2048, 0, true}, {0, 2049, 0, true},
+		{1, 0, 2<<20 - 1, false}, {1, 0, 2 << 20, true}, {1, 0, 2<<20 + 1, true},
+	} {
+		waitingWorld(t, exactPolicy, func(t *testing.T, w *world, script *scriptedClient) {
+			const app = "app"
+			w.agent.AddUncertain(app, c.app, c.bytes)
+			w.agent.AddUncertain("others", c.others, 0)
+			tx := w.exactTx(30*time.Minute, transferToBob(3, "one", false))
+			m := script.ask(request("sign_req", uuid(1), authKey, exactPayload(tx, true, nowNonce())))
+			if busy := errorText(m, authKey) == protocol.TextBusy; busy != c.busy || !busy && answerKind(m) != "ack" {
+				t.Errorf("%+v: %s %q", c, answerKind(m), errorText(m, authKey))
+			}
+			if w.agent.UncertainFull() {
+				t.Errorf("%+v: the wallet's own have no room", c)
+			}
+			w.agent.AddUncertain(app, -c.app, -c.bytes)
+			w.agent.AddUncertain("others", -c.others, 0)
+			m = script.ask(request("sign_req", uuid(2), authKey, exactPayload(tx, true, nowNonce()+1)))
+			if answerKind(m) != "ack" {
+				t.Errorf("later: %s %q", answerKind(m), errorText(m, authKey))
+			}
+		})
+	}
+}
+
+// One that an app made, and whose outcome nobody tells, counts as that app's.
+func TestUncertainOfAnApp(t *testing.T) {
+	waitingWorld(t, exactPolicy, func(t *testing.T, w *world, script *scriptedClient) {
+		for _, method := range silentMethods {
+			w.node.FailAlways(method, nodetest.Fault{Reset: true})
+		}
+		tx := w.exactTx(30*time.Minute, transferToBob(3, "one", false))
+		m := script.askFor(request("sign_req", uuid(1), authKey, exactPayload(tx, true, nowNonce())), 2*time.Minute)
+		if got := w.agent.UncertainOf("app"); got != 1 || w.agent.Uncertain() != 1 {
+			t.Errorf("%q: %d of the app, %d of all", errorText(m, authKey), got, w.agent.Uncertain())
+		}
+		for _, method := range silentMethods {
+			w.node.FailAlways(method, nodetest.Fault{})
+		}
+		w.eventuallyWithin(10*time.Minute, "outcome", func() bool { return w.agent.Uncertain() == 0 })
+		if got := w.agent.UncertainOf("app"); got != 0 {
+			t.Errorf("%d of the app are left", got)
+		}
+	})
+}
+
 // The transaction that an application made is signed as it is. Brought again, it gets the same
 // signature and costs nothing more, also signed alone after it was broadcast, and after a restart;
 // another app pays for itself. When it has expired, nobody gets a signature.

@@ -128,7 +128,7 @@ func (a *Agent) transactionProblems(now time.Time) (found []status.Hindrance) {
 	if a.recent.waits(now) {
 		add(status.CauseLedger, errIDsUnknown.Error())
 	}
-	if a.uncertain.full() {
+	if a.uncertain.full("") {
 		add(status.CauseNode, errUncertain.Error())
 	}
 	return found

@@ -363,19 +363,20 @@ func TestAcceptedAndLost(t *testing.T) {
 		}
 		withScriptAndNodes(t, policy, 2, func(t *testing.T, w *world, script *scriptedClient) {
 			s := &tips{T: t, world: w, scriptedClient: script}
-			asks := func(number uint64) agent.Whereabouts {
+			asksOf := func(number uint64, exact bool) agent.Whereabouts {
 				id := ""
 				page, err := s.trail().Page(t.Context(), audit.Query{From: number, To: number})
 				if err == nil {
 					id = page.Records[0].TxID
 				}
 				now, err := callMethod[agent.Whereabouts](t, s.world, agent.MethodWhereabouts,
-					agent.WhereaboutsParams{Transaction: id, Asked: page.Records[0].Time})
+					agent.WhereaboutsParams{Transaction: id, Asked: page.Records[0].Time, Exact: exact})
 				if err != nil || now.Transaction != id {
 					t.Errorf("%+v, %v", now, err)
 				}
 				return now
 			}
+			asks := func(number uint64) agent.Whereabouts { return asksOf(number, false) }
 			got, paid := s.pay("0.100 HBD", true)
 			s.fail(broadcastMethod, taken)
 			said, lost := s.pay("1.100 HBD", true)
@@ -403,6 +404,10 @@ func TestAcceptedAndLost(t *testing.T) {
 			time.Sleep(time.Hour)
 			if now := asks(lost); len(now.Absent) != 2 {
 				t.Errorf("later: %+v", now)
+			}
+			// One that an application made may live for a day.
+			if now := asksOf(lost, true); len(now.Missing) != 2 || now.Never() {
+				t.Errorf("later, of an app: %+v", now)
 			}
 			if _, err := callMethod[agent.Whereabouts](t, s.world, agent.MethodWhereabouts,
 				agent.WhereaboutsParams{Transaction: "ab"}); err == nil {

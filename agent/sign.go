@@ -157,12 +157,17 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, 
 		}
 		p.tx, err = a.build(tx, exact != nil)
 	}
-	if err == nil && p.request.Broadcast && a.uncertain.full() {
+	switch maker := p.maker(); {
+	case err != nil:
+	case maker != "" && a.recent.full(maker, time.Now()):
+		err = errExactIDs
+	case p.request.Broadcast && a.uncertain.full(maker):
 		err = errUncertain
 	}
 	var differs *differsError
 	switch {
-	case errors.Is(err, errSameAgain), errors.Is(err, errIDsUnknown), errors.Is(err, errUncertain):
+	case errors.Is(err, errSameAgain), errors.Is(err, errIDsUnknown), errors.Is(err, errUncertain),
+		errors.Is(err, errExactIDs):
 		p.obstacle = &obstacle{text: protocol.TextBusy, outcome: "busy", reason: err.Error()}
 	case err != nil:
 		if errors.As(err, &differs) {
@@ -170,6 +175,14 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, 
 		}
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
 	}
+}
+
+// maker returns the app that made the transaction, empty if the wallet does.
+func (p *proposal) maker() string {
+	if p.request.Exact {
+		return p.run.app
+	}
+	return ""
 }
 
 // lifetimeOf returns how long after the chain's head time the transaction shall expire. If a person
@@ -196,6 +209,9 @@ var errSameAgain = errors.New("too many transactions with the same operations ar
 
 // errUncertain stops more transactions while nodes do not say what became of those before.
 var errUncertain = errors.New("the outcome of too many transactions is not known yet; `pksa status` shows the nodes")
+
+// errExactIDs stops an application that makes transactions faster than any person could want.
+var errExactIDs = errors.New("the app made too many transactions in the last minutes")
 
 // errIDsUnknown says that transactions may be on their way whose ids are lost.
 var errIDsUnknown = errors.New("audit records of the last minutes are lost: until the transactions of that time have " +
@@ -256,8 +272,8 @@ func (a *Agent) decodeSame(bytes []byte, ops []hive.Operation) (hive.Transaction
 }
 
 // build serialises a transaction with an id that no other of ours has, and decodes the final bytes
-// once more: their operations are those that are judged, shown and recorded. An exact one is what
-// an application made: it stays as it is, however often it comes.
+// once more: their operations are those that are judged, shown and recorded. One that an
+// application made stays as it is, however often it comes; its id is taken once it is allowed.
 func (a *Agent) build(tx hive.Transaction, exact bool) (*transaction, error) {
 	var id hive.TxID
 	var bytes []byte
@@ -272,9 +288,6 @@ func (a *Agent) build(tx hive.Transaction, exact bool) (*transaction, error) {
 		}
 		id = hive.TransactionID(bytes)
 		if exact {
-			// So that none of ours gets the same id soon. Later none can: it refers to a block that
-			// is not made yet.
-			a.recent.take(id, time.Now(), time.Now())
 			break
 		}
 		if a.recent.take(id, tx.Expiration.Time(), time.Now()) {
@@ -302,10 +315,16 @@ func (a *Agent) build(tx hive.Transaction, exact bool) (*transaction, error) {
 // The zero value is ready.
 type recentIDs struct {
 	mu    sync.Mutex
-	ids   map[hive.TxID]time.Time // by expiration
-	sweep int                     // at how many ids the old ones are dropped next
-	swept time.Time               // when they were dropped last
-	until time.Time               // until then there may be ids that are not known
+	ids   map[hive.TxID]recentID
+	exact map[string]int // how many of them each app made
+	sweep int            // at how many ids the old ones are dropped next
+	swept time.Time      // when they were dropped last
+	until time.Time      // until then there may be ids that are not known
+}
+
+type recentID struct {
+	expires time.Time
+	maker   string // the app that made the transaction; empty: the wallet
 }
 
 // wait lets no transaction be made before an instant.
@@ -337,30 +356,78 @@ func (r *recentIDs) remember(id hive.TxID, expires, now time.Time) {
 	}
 }
 
+// mostRecentExact is how many ids of transactions are kept that one app made.
+const mostRecentExact = 10_000
+
+// full reports whether no room is left for what an app makes.
+func (r *recentIDs) full(maker string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.exact[maker] >= mostRecentExact || len(r.ids) >= mostRecent {
+		r.drop(now)
+	}
+	return r.exact[maker] >= mostRecentExact || len(r.ids) >= mostRecent
+}
+
+// takeExact claims the id of a transaction that an app made, so that none of ours gets the same one
+// soon. Later none can: it would refer to a block that is not made yet. Where there is no room, or
+// the id is taken, nothing changes.
+func (r *recentIDs) takeExact(id hive.TxID, maker string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, taken := r.ids[id]; taken || len(r.ids) >= mostRecent {
+		return
+	}
+	if r.exact == nil {
+		r.exact = map[string]int{}
+	}
+	r.put(id, recentID{now, maker})
+	r.exact[maker]++
+}
+
 // take claims an id. It reports false if another request has it, one with equal operations in the
 // same second, or if there is no room.
 func (r *recentIDs) take(id hive.TxID, expires, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ids == nil {
-		r.ids = map[hive.TxID]time.Time{}
-	}
 	if _, taken := r.ids[id]; taken {
 		return false
 	}
 	full := len(r.ids) >= mostRecent
-	// Not for each transaction, also where a sweep finds little.
-	if full && now.Sub(r.swept) >= time.Second || !full && len(r.ids) >= max(r.sweep, 1024) {
-		for old, at := range r.ids {
-			if now.Sub(at) > maxSkew {
-				delete(r.ids, old)
-			}
-		}
-		r.sweep, r.swept = 2*len(r.ids), now
+	if full || len(r.ids) >= max(r.sweep, 1024) {
+		r.drop(now)
 	}
 	if len(r.ids) >= mostRecent {
 		return false
 	}
-	r.ids[id] = expires
+	r.put(id, recentID{expires: expires})
 	return true
+}
+
+// put keeps an id. The caller holds mu.
+func (r *recentIDs) put(id hive.TxID, one recentID) {
+	if r.ids == nil {
+		r.ids = map[hive.TxID]recentID{}
+	}
+	r.ids[id] = one
+}
+
+// drop drops the ids of what cannot be on its way any more. The caller holds mu.
+func (r *recentIDs) drop(now time.Time) {
+	// Not for each transaction, also where a sweep finds little.
+	if len(r.ids) >= max(r.sweep, 1024) && len(r.ids) < mostRecent || now.Sub(r.swept) >= time.Second {
+		for old, one := range r.ids {
+			if now.Sub(one.expires) <= maxSkew {
+				continue
+			}
+			delete(r.ids, old)
+			if one.maker == "" {
+				continue
+			}
+			if r.exact[one.maker]--; r.exact[one.maker] == 0 {
+				delete(r.exact, one.maker)
+			}
+		}
+		r.sweep, r.swept = 2*len(r.ids), now
+	}
 }

@@ -187,3 +187,30 @@ func TestRecentIDsAreBounded(t *testing.T) {
 		t.Error("there is no room, though all have expired")
 	}
 }
+
+// Of them each app has a share by what it makes itself, which others feel nothing of.
+func TestRecentIDsOfOneApp(t *testing.T) {
+	t.Parallel()
+	const most = 10_000
+	now := time.Unix(1_700_000_000, 0)
+	var ids recentIDs
+	idOf := func(n int) hive.TxID { return hive.TxID{byte(n), byte(n >> 8), byte(n >> 16), 1} }
+	for n := range most + 2 {
+		if full := ids.full("app", now); full != (n >= most) {
+			t.Fatalf("full after %d: %t", n, full)
+		}
+		if n < most {
+			ids.takeExact(idOf(n), "app", now)
+			ids.takeExact(idOf(n), "app", now) // the same again is none
+		}
+	}
+	if ids.full("another", now) || !ids.take(idOf(most), now, now) || ids.take(idOf(1), now, now) {
+		t.Error("what one app makes is in the way of others, or one of ours gets the id of it")
+	}
+	if ids.full("app", now.Add(maxSkew)) != true || ids.full("app", now.Add(maxSkew+time.Second)) {
+		t.Error("it is not full as long as they could be on their way")
+	}
+	if len(ids.exact) != 0 || len(ids.ids) != 0 {
+		t.Errorf("%d ids and %d apps are left", len(ids.ids), len(ids.exact))
+	}
+}

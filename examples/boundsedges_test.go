@@ -150,6 +150,8 @@ var boundsDrawn = []struct{ how, test, words string }{
 	{list, "agent/policy TestPatternsThatAreKept", "-1: 2, 0: 2, 1: 1"},
 	{list, "agent/audit TestBookOfALook", "9: nil, 10: nil, 11: errManyCharges"},
 	{turn, "agent/policy TestReportOfManyRules", "for i, part := range r.Parts {"},
+	{list, "agent TestUncertainOfAppsHaveAShare", "{511, 0, 0, false}, {512, 0, 0, true}, {513, 0, 0, true}"},
+	{turn, "agent TestRecentIDsOfOneApp", "for n := range most + 2 {"},
 	{turn, "agent TestExactAgain", "for n := range 16 {"},
 	{turn, "agent/audit TestOneLookAtATime", "_, end, err = l.begin("},
 	{list, "agent TestConsoleReadsThePolicy", "512<<10 - 1: false, 512 << 10: false, 512<<10 + 1: true"},

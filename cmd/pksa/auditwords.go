@@ -27,6 +27,7 @@ type auditContent struct {
 	Approver                string // of events
 	Request                 string `json:"request"`
 	KeyType                 string `json:"key_type"`
+	TransactionBy           string `json:"transaction_by"`
 	Keys                    []string
 	Broadcast               *bool
 	Until                   time.Time `json:"session_until"`

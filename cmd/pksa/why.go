@@ -110,7 +110,8 @@ func (t *trail) toNow(ctx context.Context, records []audit.Record) ([]audit.Reco
 		return e.records, "block not asked: no agent runs", nil
 	}
 	var now agent.Whereabouts
-	params := agent.WhereaboutsParams{Transaction: e.transactionID(), Asked: first.Time}
+	params := agent.WhereaboutsParams{Transaction: e.transactionID(), Asked: first.Time,
+		Exact: contentOf(first).TransactionBy != ""}
 	if err := t.call(ctx, agent.MethodWhereabouts, params, &now); err != nil {
 		return e.records, "block not asked: " + err.Error(), nil
 	}

@@ -16,7 +16,8 @@ relays and answers what applications ask of your Hive accounts (logins,
 signatures, transactions) by itself, as your policy says.
 
 See it work:   pksa demo
-Set it up:     pksa init, then follow what it prints`,
+Set it up:     pksa init, then follow what it prints
+Read:          examples/docs of the source, an archive, or /usr/share/doc/pksa`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,

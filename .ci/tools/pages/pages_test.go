@@ -11,13 +11,18 @@ import (
 
 // What a release of each kind carries of this repository leads somewhere, on its own.
 func TestPagesLeadSomewhere(t *testing.T) {
-	for _, kind := range []string{"linux", "darwin", "windows", ofPackage} {
+	for kind, programs := range map[string][]string{
+		"linux":   {"pksa", "pksa-qr", "pksa-console", "bot-go"},
+		"darwin":  {"pksa", "pksa-qr", "pksa-console"},
+		"windows": {"pksa.exe", "pksa-qr.exe"},
+		ofPackage: nil, // they are in the folders of the system
+	} {
 		t.Run(kind, func(t *testing.T) {
 			folder := t.TempDir()
 			if err := makePages("../../..", kind, folder); err != nil {
 				t.Fatal(err)
 			}
-			for _, program := range []string{"pksa", "pksa-qr", "pksa-console", "bot-go"} {
+			for _, program := range programs {
 				write(t, folder, program, "\x00")
 			}
 			if err := checkPages(folder, ""); err != nil {

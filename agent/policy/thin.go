@@ -2,6 +2,7 @@ package policy
 
 import (
 	"iter"
+	"strings"
 	"time"
 )
 
@@ -40,9 +41,9 @@ func (s *series) weights() (n int) {
 	return n
 }
 
-// What a counter takes in memory beside its sums, with its names, and each of these, in lists that
-// have grown.
-const counterBytes, sumBytes = 512, 32
+// What a counter takes in memory beside its sums, what the name of each of its dimensions takes at
+// most, and each of its sums, in lists that have grown.
+const counterBytes, dimBytes, sumBytes = 256, longestDim, 32
 
 // Bytes returns about how many bytes the book takes in memory.
 func (b *Book) Bytes() (n int) {
@@ -52,8 +53,8 @@ func (b *Book) Bytes() (n int) {
 			sums += lc.tallies[i].held.n
 		}
 		n += sumBytes * sums
-		for _, sh := range lc.shapes {
-			n += counterBytes * len(sh.splits)
+		for name, sh := range lc.shapes {
+			n += (counterBytes + dimBytes*(1+strings.Count(name, "&"))) * len(sh.splits)
 		}
 	}
 	return n

@@ -26,16 +26,19 @@ import (
 var hostileTime = flag.Duration("hostiletime", 2*time.Second,
 	"how long the wallet is attacked; a long run takes an hour")
 
-// hostilePolicy lets one app log in and no more, another one pay little and ask a person for more.
+// hostilePolicy lets one app log in and no more, another one pay little and ask a person for more,
+// and a third one make transactions itself.
 const hostilePolicy = `version: 1
 allow:
   - {name: logins, request: auth, apps: any, session: 1h}
   - {name: proofs, request: challenge, apps: [honest], key: [posting], text: {glob: "*"}}
   - {name: little, request: sign, apps: [payer], key: active, operations: [transfer]}
+  - {name: made, request: sign, apps: [maker], operations: [vote], broadcast: any, transaction_by: application}
 ask:
   - {name: asked, request: sign, apps: [payer], operations: [vote]}
 limits:
   - {name: tips, apps: [payer], operations: [transfer], spend: 1.000 HBD per 1h, per: [.to]}
+  - {name: votes, apps: [maker], operations: [vote], count: 5 per 1h, per: [.permlink]}
 `
 
 const (
@@ -46,7 +49,8 @@ const (
 )
 
 // hostile is a running wallet with everybody against it at once: an app that may only log in, one
-// that may pay little, a relay, and strangers at both relays that it uses.
+// that may pay little, one that makes its transactions itself, a relay, and strangers at both relays
+// that it uses.
 type hostile struct {
 	*killWorld
 	evil  *relaytest.Server // a relay of the settings that floods and replays
@@ -73,7 +77,7 @@ func TestHostileBounds(t *testing.T) {
 	defer working.Wait()
 	defer stop()
 	for _, attack := range []func(context.Context){
-		h.onlyLogsIn, h.paysLittle, h.waits, h.strangers, h.atOwnRelay, h.honest,
+		h.onlyLogsIn, h.paysLittle, h.waits, h.makes, h.strangers, h.atOwnRelay, h.honest,
 	} {
 		working.Go(func() { attack(ctx) })
 	}
@@ -168,7 +172,7 @@ func newHostile(t *testing.T) *hostile {
 		t.Fatal(err)
 	}
 	t.Cleanup(h.evil.Close)
-	h.killWorld = newWorldOf(t, homeParts{policy: hostilePolicy, apps: []string{"lowly", "payer", "honest"},
+	h.killWorld = newWorldOf(t, homeParts{policy: hostilePolicy, apps: []string{"lowly", "payer", "maker", "honest"},
 		accounts: []hive.AccountName{"alice", "carol"}, settings: map[string]string{
 			"ask": "pending", "relay.listen": own, "log.level": "error", "audit.max": "64MiB",
 		}, relays: []string{h.evil.URL, h.own}})

@@ -42,12 +42,9 @@ func explain(read Source, t *Request, p *policy.Policy, n *hive.Network, most in
 		return Explained{}, fmt.Errorf("record %d cannot be judged again: %s; then it was: %s", t.Number, t.Lacking,
 			r.Text())
 	}
-	past := Past{Book: new(policy.Book)}
-	if windows := p.WindowsOf(t.Request, t.Time); len(windows) > 0 {
-		var err error
-		if past, err = bookBefore(read, t, windows, n, most); err != nil {
-			return Explained{}, err
-		}
+	past, err := bookBefore(read, t, p.WindowsOf(t.Request, t.Time), n, most)
+	if err != nil {
+		return Explained{}, err
 	}
 	return Explained{Request: policy.Write(t.Request, n), Record: r, Cut: past.Cut, Summed: past.Summed,
 		Report: p.Report(t.Request, past.Book, t.Time)}, nil

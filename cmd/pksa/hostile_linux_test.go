@@ -49,8 +49,8 @@ const (
 )
 
 // hostile is a running wallet with everybody against it at once: an app that may only log in, one
-// that may pay little, one that makes its transactions itself, a relay, and strangers at both relays
-// that it uses.
+// that may pay little, one that makes its transactions itself, a relay, and strangers at both
+// relays that it uses.
 type hostile struct {
 	*killWorld
 	evil  *relaytest.Server // a relay of the settings that floods and replays
@@ -81,7 +81,7 @@ func TestHostileBounds(t *testing.T) {
 	} {
 		working.Go(func() { attack(ctx) })
 	}
-	m := measured{back: time.Hour}
+	var m measured
 	for begun := time.Now(); ; {
 		h.attacked(t, *hostileTime/hostileLives, &m)
 		if time.Since(begun) >= *hostileTime {
@@ -97,8 +97,8 @@ func TestHostileBounds(t *testing.T) {
 		}
 	})
 	t.Logf("attacked for %v with %v; resident %d MiB at the most; home %d MiB; %d of %d honest requests answered; "+
-		"back after %v at best", *hostileTime, h.counts(), m.peak>>20, m.disk>>20, h.heard.Load(), h.asked.Load(),
-		m.back.Round(time.Millisecond))
+		"back after %v, %v at the worst of %d kills", *hostileTime, h.counts(), m.peak>>20, m.disk>>20, h.heard.Load(),
+		h.asked.Load(), m.usual().Round(time.Millisecond), slices.Max(m.back).Round(time.Millisecond), len(m.back))
 	h.check(t, m)
 	h.start("")
 }
@@ -109,7 +109,13 @@ const hostileLives = 6
 // measured is what was seen of all lives of the wallet.
 type measured struct {
 	peak, disk int64
-	back       time.Duration // the shortest time from a start after a kill until it was ready
+	back       []time.Duration // the time from each start after a kill until it was ready
+}
+
+// usual is the time within which half of the starts were ready: the machine does the attacking,
+// too.
+func (m measured) usual() time.Duration {
+	return slices.Sorted(slices.Values(m.back))[len(m.back)/2]
 }
 
 // attacked lets one life of the wallet pass, which ends with a kill while everybody goes on, and
@@ -128,7 +134,7 @@ func (h *hostile) attacked(t *testing.T, life time.Duration, m *measured) {
 	began := time.Now()
 	h.start("")
 	h.await("the start after it was killed", ready)
-	m.back = min(m.back, time.Since(began))
+	m.back = append(m.back, time.Since(began))
 }
 
 // check holds what was measured against the bounds.
@@ -143,8 +149,8 @@ func (h *hostile) check(t *testing.T, m measured) {
 	if *hostileTime < time.Minute {
 		return // on a machine that does other things, times say nothing
 	}
-	if m.back > mostRestart {
-		t.Errorf("%v from a start after a kill until it was ready, at the least", m.back)
+	if m.usual() > mostRestart {
+		t.Errorf("from a start after a kill until it was ready: %v", m.back)
 	}
 	if heard, asked := h.heard.Load(), h.asked.Load(); heard*10 < asked*9 {
 		t.Errorf("the honest app got %d answers to %d requests", heard, asked)

@@ -228,8 +228,8 @@ func (h *hostile) waits(ctx context.Context) {
 	})
 }
 
-// makes is a slot that makes its transactions itself: each lives for nearly an hour, opens a counter
-// with a long name, and comes twice, signed alone and broadcast.
+// makes is a slot that makes its transactions itself: each lives for nearly an hour, opens a
+// counter with a long name, and comes twice, signed alone and broadcast.
 func (h *hostile) makes(ctx context.Context) {
 	c, s := h.session(ctx, "alice", "maker")
 	if c == nil {
@@ -239,10 +239,10 @@ func (h *hostile) makes(ctx context.Context) {
 	h.each(ctx, h.relay.URL, byMaker, 20*time.Millisecond, func(n int) []byte {
 		now := time.Now()
 		expiration := hive.TimeOf(now.Truncate(time.Minute).Add(55 * time.Minute))
-		return h.sealed("sign_req", s, fmt.Sprintf(`{"key_type":"posting","tx":{"ref_block_num":7,"ref_block_prefix":7,`+
-			`"expiration":%q,"operations":[["vote",{"voter":"alice","author":"bob","permlink":"p%d-%s","weight":1}]],`+
-			`"extensions":[]},"broadcast":%t,"nonce":%d}`, expiration, n/2, strings.Repeat("x", 230), n%2 == 1,
-			now.UnixMilli()))
+		return h.sealed("sign_req", s, fmt.Sprintf(`{"key_type":"posting","tx":{"ref_block_num":7,`+
+			`"ref_block_prefix":7,"expiration":%q,"operations":[["vote",{"voter":"alice","author":"bob",`+
+			`"permlink":"p%d-%s","weight":1}]],"extensions":[]},"broadcast":%t,"nonce":%d}`, expiration, n/2,
+			strings.Repeat("x", 230), n%2 == 1, now.UnixMilli()))
 	})
 }
 

@@ -49,9 +49,14 @@ var harms = []harm{
 		swap("exactInput", "minAmountOut", littleInJSON), swap("exactInput", "minAmountOut", value{}),
 		swap("exactOutput", "maxAmountIn", muchInJSON), swap("exactOutput", "maxAmountIn", value{})),
 	posted("vsc.call", false, "any contract can be called, and takes what .intents lets it take",
-		"{.contract_id: vsc1…}", jsonObject(payload{"contract_id": aStranger, "action": unknown, "payload": unknown,
+		"{.contract_id: vsc1…, .intents: [{present: false}, {size: 0}]}",
+		jsonObject(payload{"contract_id": aStranger, "action": unknown, "payload": unknown,
 			"intents": inList(jsonObject(payload{"type": unknown, "args": jsonObject(payload{"limit": muchInJSON,
 				"token": unknown})}))})),
+	withActive("vsc.call", "the contract takes what .intents lets it take",
+		"{.intents: [{present: false}, {size: 0}]}", jsonObject(payload{"contract_id": unknown, "action": unknown,
+			"payload": unknown, "intents": inList(jsonObject(payload{"type": inJSON("transfer.allow"),
+				"args": jsonObject(payload{"limit": muchInJSON, "token": unknown})}))})),
 	posted("sm_sell_cards", true, "cards can be sold for nearly nothing", "{.price: {min: 5}}",
 		jsonObject(payload{"cards": unknown, "currency": unknown, "price": littleInJSON})),
 	posted("sm_market_list", true, "cards can be sold or rented out for nearly nothing",
@@ -130,6 +135,13 @@ func posted(id string, inGame bool, does, write string, worst value) harm {
 	return harm{move: move, ways: []value{worst}, does: does, write: write, inGame: inGame}
 }
 
+// withActive returns what custom_json of an id can do with the active key alone.
+func withActive(id, does, write string, worst value) harm {
+	h := posted(id, false, does, write, worst)
+	h.move.byPosting = false
+	return h
+}
+
 // byID returns what custom_json of an id of Splinterlands can do with the active key, whatever
 // stands in it.
 func byID(id, does string) harm {
@@ -155,11 +167,13 @@ func (c *compiler) reviewActions(r *rule, rules []*rule, limits []*limit) {
 		if !e.choosesIDs(r) {
 			continue
 		}
+		said := map[string]bool{} // what the worst of it was told of
 		for _, h := range harms {
 			// Ids by a pattern are reviewed as ids.
 			byPattern := h.inGame && !listed(e.test("id"))
 			switch {
-			case byPattern || !r.makes(e, h.move) || !e.namesMove(h.move) || !c.steps.left(len(rules)):
+			case said[h.move.says] || byPattern || !r.makes(e, h.move) || !e.namesMove(h.move) ||
+				!c.steps.left(len(rules)):
 			case !r.letsHarm(e, h, rules):
 				if h.amount != "" && r.letsMany(e, h, rules) && !slices.ContainsFunc(limits, func(l *limit) bool {
 					return l.bindsSome(r, e) && l.measure == measureSum && l.of.named() == h.amount
@@ -169,9 +183,11 @@ func (c *compiler) reviewActions(r *rule, rules []*rule, limits []*limit) {
 						"limit with sum, of: {list: json, field: %s}", h.move.says, h.amount)
 				}
 			case h.write == "":
+				said[h.move.says] = true
 				c.Warn(c.entryName(n), "custom_json lets %s through, by which %s, whatever is tested inside; take "+
 					"that id out, or have a person asked about it", h.move.says, h.does)
 			default:
+				said[h.move.says] = true
 				c.Warn(c.entryName(n), "custom_json lets %s through, by which %s; bound it, such as json: %s",
 					h.move.says, h.does, h.write)
 			}
@@ -203,7 +219,8 @@ func isKnown(contract, action string) bool {
 }
 
 // unknownAction returns what to say of an entry that lets through with the active key what is not
-// known here, and leaves free what the application writes into it; "" if it does not.
+// known here, and leaves free what the application writes into it; "" if it does not. Who names a
+// contract and leaves the action free lets through what is known and what is not.
 func (r *rule) unknownAction(e *opEntry, rules []*rule) string {
 	if !r.keys[hive.Active] || e.test("json") == nil {
 		return ""
@@ -218,19 +235,45 @@ func (r *rule) unknownAction(e *opEntry, rules []*rule) string {
 	}
 	for _, way := range ways {
 		tests := membersOf(way, nil)
-		contract, action := textAt(tests, "contractName"), textAt(tests, "contractAction")
-		if contract == "" || action == "" || known[action] || closed(tests, "contractPayload") {
+		contract, saysContract := sampleAt(tests, "contractName")
+		action, saysAction := sampleAt(tests, "contractAction")
+		if contract == "" || known[action] || closed(tests, "contractPayload") {
 			continue
+		}
+		free := action == ""
+		if free {
+			action = unknownText
 		}
 		one := engine(contract, action, "").json(unknown)
 		one.members["contractPayload"] = unknown
-		if e.mayHold(engineID, one) && !r.keptFromHolding(engineID, one, rules) {
-			return fmt.Sprintf("pksa does not know what %s %s of Hive-Engine moves, and its payload is free; test "+
-				"every member of it, and let it have no others: .contractPayload: {members: [symbol, quantity], "+
-				".symbol: BEE, .quantity: {max: 10}}", contract, action)
+		if !e.mayHold(engineID, one) || r.keptFromHolding(engineID, one, rules) {
+			continue
 		}
+		if free {
+			return fmt.Sprintf("every action of %s of Hive-Engine goes through, and pksa does not know what each of "+
+				"them moves; name those that are meant, such as .contractAction: [buy, sell], and what may stand in "+
+				"their payload", saysContract)
+		}
+		return fmt.Sprintf("pksa does not know what %s %s of Hive-Engine moves, and its payload is free; test "+
+			"every member of it, and let it have no others: .contractPayload: {members: [symbol, quantity], "+
+			".symbol: BEE, .quantity: {max: 10}}", saysContract, saysAction)
 	}
 	return ""
+}
+
+// sampleAt returns a text that tests want of a member, and what stands in the file for it; "" if
+// they want none, or any.
+func sampleAt(tests []inside, name string) (text, says string) {
+	for _, one := range tests {
+		if len(one.path) != 1 || one.path[0] != name {
+			continue
+		}
+		if m, ok := theOne(one.matcher).(pattern); ok && !m.takesAll() {
+			return m.sample(), m.source
+		}
+	}
+	text = textAt(tests, name)
+	return text, text
 }
 
 // textAt returns the one text that tests want of a member, "" if they do not.

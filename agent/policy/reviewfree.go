@@ -51,13 +51,17 @@ func freeAgentFee(r *rule, e *opEntry) string {
 // which the account can be taken over as well.
 func freeKeys(r *rule, e *opEntry) string {
 	if r.section != allowSection || !r.takeover || e.group || !canTakeOver(e.name) ||
-		!e.hasMatcher("active", "posting", "memo_key", "json_metadata", "posting_json_metadata") {
+		!e.hasMatcher("active", "posting", "memo_key", "json_metadata", "posting_json_metadata", payeeField) {
 		return ""
 	}
 	var free, write []string
+	says := ""
 	for _, field := range []string{"active", "posting", "memo_key"} {
 		if e.letsKey(field) {
 			free, write = append(free, field), append(write, field+": {present: false}")
+			if m := e.test(field); m != nil && onlyPresent(m) {
+				says = "; {present: true} takes every key"
+			}
 		}
 	}
 	if len(free) == 0 || free[0] == "memo_key" {
@@ -67,7 +71,28 @@ func freeKeys(r *rule, e *opEntry) string {
 		write = slices.DeleteFunc(write, func(text string) bool { return strings.HasPrefix(text, "memo_key") })
 	}
 	return fmt.Sprintf("%s leaves %s free, so the app can put its own keys there and take the account over; say %s, "+
-		"or which keys they may have", e.name, strings.Join(free, ", "), strings.Join(write, ", "))
+		"or which keys they may have%s", e.name, strings.Join(free, ", "), strings.Join(write, ", "), says)
+}
+
+// payeesOfKeys finds a rule that forbids all payees but some, beside one that lets accounts be
+// taken over: an authority that names keys, and no account, pays nobody.
+func payeesOfKeys(p *place) string {
+	if p.entry == nil || p.field != payeeField || !p.first || !p.evadable || !has(p.whole, isNegation) {
+		return ""
+	}
+	for _, r := range p.rules {
+		if r.section != allowSection || r.observe || !r.takeover || !r.mayMeet(p.rule) {
+			continue
+		}
+		for _, e := range r.entries {
+			if !e.group && canTakeOver(e.name) && slices.Contains(p.entry.mayName(p.rule.section), e.name) &&
+				(e.letsKey("active") || e.letsKey("posting")) {
+				return fmt.Sprintf("payee: keys pay nobody, so %s that %q lets through hands the account to any key; "+
+					"deny %s, or say in that rule which keys there may be", e.name, r.name, e.name)
+			}
+		}
+	}
+	return ""
 }
 
 // freeSigningKey finds a rule that lets the application hand a witness to another signing key, and
@@ -92,11 +117,10 @@ func (e *opEntry) letsKey(field string) bool {
 	if m == nil {
 		return true
 	}
-	if onlyPresent(m) {
-		return false // that any may stand there is said
-	}
 	if field == "memo_key" {
-		return takes(m, textValue(aKeyOfNobody))
+		// That any may stand there is said by present. Of an authority that says only that there is
+		// one.
+		return !onlyPresent(m) && takes(m, textValue(aKeyOfNobody))
 	}
 	// Of the rest of an authority it is not asked what the test says.
 	rest := value{kind: isUnreadable}

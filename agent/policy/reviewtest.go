@@ -21,7 +21,7 @@ var testTraps = []func(*place) string{
 	inCapitals, fewTexts, besideText, oneWeight, fewTokens,
 	everyTextTogether, smallSymbol, hostsOfOthers, freeMeaning, oneTitle, ownWord,
 	encryptedInstead, refusedByChain, phraseInText, negationForgotten, idInOtherLetters, backslashTwice,
-	versionAsNumber, tagInCapitals, wordForOthers, misspelt, withoutSite,
+	versionAsNumber, tagInCapitals, wordForOthers, misspelt, withoutSite, payeesOfKeys,
 }
 
 // reviewTests warns about tests of fields and texts that are no errors and say something else than

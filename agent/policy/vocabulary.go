@@ -90,7 +90,8 @@ var (
 		{"min", "At least: a number, an instant, or an amount with all its decimals."},
 		{"max", "At most."},
 		{"within", "An instant at most so far from now, before or after it: `5m`, `7d`. In JSON a number of seconds " +
-			"or milliseconds since 1970, or a text of such a number or of ISO 8601."},
+			"or milliseconds since 1970, or a text of such a number or of ISO 8601. A request whose instant comes to " +
+			"the edge while it waits for its turn is told busy."},
 		{"not", "None of: values, lists of them, `min`, `max`, `within`, `glob`, `regexp`."},
 		{"glob", "The whole text, `*` for any run and `?` for one character. `$account` and `$actor` are filled in."},
 		{"regexp", "The whole text, RE2; single quotes keep backslashes. `$account` and `$actor` are filled in, but " +

@@ -44,6 +44,16 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stderr))
 }
 
+const usage = `Usage: pksa-console [FLAGS]
+
+The web page of a wallet: people see there what it does, and say yes or no with
+a passkey to what waits for them. It runs as a user of its own, holds no keys,
+and asks the wallet at a socket, which the wallet's setting console opens.
+Without -certificate and -key it serves on this machine alone, for a reverse
+proxy. The page examples/docs/console.md tells how to set it up.
+
+`
+
 // options are what the command line says.
 type options struct {
 	socket, walletUser, listen, certificate, keyFile string
@@ -60,6 +70,10 @@ func run(ctx context.Context, args []string, stderr io.Writer) int {
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:9490", "where pages are served")
 	flags.StringVar(&o.certificate, "certificate", "", "TLS certificate chain, PEM; read again when it is renewed")
 	flags.StringVar(&o.keyFile, "key", "", "TLS key, PEM")
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {

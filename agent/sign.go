@@ -195,7 +195,7 @@ func (a *Agent) lifetimeOf(p *proposal) time.Duration {
 	}
 	asked := false
 	a.budget.peek(func(c policy.Counters) {
-		asked = p.prospect.Conclude(a.policy.Load().policy, a.asks.beside(c), time.Now()).Verdict == policy.Ask
+		asked = p.prospect.Conclude(a.policy.Load().policy, a.asks.beside(c), a.ledger.Now()).Verdict == policy.Ask
 	})
 	if !asked {
 		return lifetime

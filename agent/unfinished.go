@@ -45,7 +45,11 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 			// It may be on the chain, on its way, or never sent: only the chain knows. Its id stays
 			// taken, so that no new request gets the answer to it.
 			a.recent.remember(hive.TxID(u.TxID), u.TxExpires, time.Now())
-			background.Go(func() { a.lookUp(ctx, u, charged[hive.TxID(u.TxID)].Until) })
+			a.uncertain.add("", 1, len(u.TxBytes))
+			background.Go(func() {
+				defer a.uncertain.add("", -1, -len(u.TxBytes))
+				a.lookUp(ctx, u, charged[hive.TxID(u.TxID)].Until)
+			})
 		default:
 			// A signature was lost, or was answered and not recorded. Making it once more could be
 			// a second answer to one request.

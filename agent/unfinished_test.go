@@ -76,15 +76,16 @@ func TestUnfinishedAfterRestart(t *testing.T) {
 		if err := w.ledger.Close(); err != nil {
 			t.Fatal(err)
 		}
-		for _, method := range []string{broadcastMethod, "transaction_status_api.find_transaction",
-			"condenser_api.get_transaction"} {
-			w.node.FailAlways(method, nodetest.Fault{})
-		}
 		w.openLedger()
 		if left, err := w.ledger.Unfinished(); err != nil || len(left) != 1 {
 			t.Fatalf("unfinished: %v, %v", left, err)
 		}
 		w.start()
+		w.eventually("it counts as uncertain", func() bool { return w.agent.Uncertain() == 1 })
+		for _, method := range silentMethods {
+			w.node.FailAlways(method, nodetest.Fault{})
+		}
+		w.eventuallyWithin(10*time.Minute, "the outcome", func() bool { return w.agent.Uncertain() == 0 })
 		if got := answerKind(script.ask(q)); got != "ack" {
 			t.Errorf("asked again after the restart: %s", got)
 		}

@@ -203,6 +203,7 @@ func (s *search) pool(name string) []opAxis {
 				values := s.values.around(m, sh)
 				for _, v := range append(s.summed(field, values), values...) {
 					made = append(made, fields{field: v})
+					made = append(made, exchanged(d, field, v)...)
 				}
 			}
 			if slices.Contains(d.Payees, field) {
@@ -604,8 +605,8 @@ func (s *search) opAxis(d *driver, at int, field opAxis) axis {
 		if roles && r.keys != nil && !r.listsKeys(c.part.roles) || actors && !r.matchesActors(scope.request, c.part) {
 			return false
 		}
-		if r.section.permits() && c.part.op.Takeover() && (e.group || !r.takeover) {
-			return false // whatever its fields are, see opEntry.matches
+		if c.part.op.Takeover() && (e.group || !r.takeover) {
+			return false // a rule that permits does not, and of another one it shows nothing then
 		}
 		return !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
 			_, ref := c.fields[field.name].(fieldOf)
@@ -707,16 +708,22 @@ func (s *search) run() error {
 }
 
 // plain returns the values that a driver's others are tried beside: the first of each axis, unless
-// these together make no request that its rules match, or another rule decides. Then it goes a few
-// steps to one, each of which brings some rule further.
-func (s *search) plain(d *driver) []int {
-	at := make([]int, len(d.axes))
+// these together make no request that its rules match, or another rule decides.
+func (s *search) plain(d *driver) []int { return s.climb(d, make([]int, len(d.axes)), -1) }
+
+// climb goes from some values a few steps to a request that a driver's rules match and the first of
+// them decides. Each step brings some rule further. One axis stays as it is; -1: none.
+func (s *search) climb(d *driver, at []int, kept int) []int {
+	at = slices.Clone(at)
 	reached, most := s.reached(d, at)
 	for range 2 {
 		for i, a := range d.axes {
 			for v := range min(len(a.values), mostPlainSteps) {
 				if reached == most || s.steps >= s.most {
 					return at
+				}
+				if i == kept {
+					break
 				}
 				s.steps++
 				was := at[i]
@@ -794,7 +801,14 @@ func (s *search) singles(d *driver) {
 	for _, first := range []bool{true, false} {
 		for i, a := range d.axes {
 			for v := range a.values {
-				if at[i] = v; a.telling[v] == first && v != plain[i] {
+				at[i] = v
+				switch {
+				case a.telling[v] != first || v == plain[i]:
+				case first && v < a.hits:
+					// An author who is the account that asks, where the rule is about others, needs another
+					// account.
+					s.try(d, s.climb(d, at, i), nil)
+				default:
 					s.try(d, at, nil)
 				}
 			}

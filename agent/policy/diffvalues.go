@@ -71,9 +71,18 @@ func (w *valueMaker) around(m matcher, sh *shape) []any {
 	case noneOf:
 		return w.around(m.matcher, sh)
 	case oneOf:
+		// In turns, so that no alternative with many values takes the room of the others.
 		var all []any
+		var made [][]any
+		most := 0
 		for _, one := range m {
-			all = append(all, w.around(one, sh)...)
+			made = append(made, w.around(one, sh))
+			most = max(most, len(made[len(made)-1]))
+		}
+		for i := range most {
+			for _, values := range made {
+				all = append(all, values[min(i, len(values)):min(i+1, len(values))]...)
+			}
 		}
 		return w.few(all)
 	case allOf:
@@ -555,6 +564,26 @@ func (w *valueMaker) prices(d *hive.Definition, m matcher) (all []fields) {
 				all = append(all, priced(d, gives, gets), priced(d, gets, gives))
 			}
 		}
+	}
+	return all
+}
+
+// exchanged returns a field of an order with what is given for it: the chain takes no order for the
+// same asset.
+func exchanged(d *hive.Definition, field string, v any) (all []fields) {
+	text, isText := v.(string)
+	if !isText || !slices.Contains(d.Price, field) {
+		return nil
+	}
+	for _, other := range d.Price {
+		if other == field || fieldsOf(d.Name)[other] == nil || fieldsOf(d.Name)[other].kind != anAsset {
+			continue
+		}
+		symbol := hive.HIVE
+		if strings.HasSuffix(text, " HIVE") {
+			symbol = hive.HBD
+		}
+		all = append(all, fields{field: v, other: hive.Asset{Amount: 1000, Symbol: symbol}.String()})
 	}
 	return all
 }

@@ -40,4 +40,13 @@ var brokenDiffs = []mutant{
 	{"a person who is told is nobody", "diff.go", "plain.differs(&others) || d.Tell != other.Tell",
 		"plain.differs(&others)",
 		testsOfDiff},
+	{"no step leads to a request that rules match", "diffsearch.go", "n > reached {", "n > most {", testsOfDiff},
+	{"what tells files apart is tried as it stands", "diffsearch.go", "case first && v < a.hits:", "case false:",
+		testsOfDiff},
+	{"the first of several tests takes all the room", "diffvalues.go", "for i := range most {\n\t\t\tfor",
+		"for i := range 1 {\n\t\t\tfor", testsOfDiff},
+	{"an order is for one asset", "diffvalues.go", "if !isText || !slices", "if isText || !slices", testsOfDiff},
+	{"a rule takes a takeover as all else", "diffsearch.go", "if c.part.op.Takeover() && (e.group",
+		"if false && (e.group", testsOfDiff},
+	{"it does not matter which rule decides", "diffsearch.go", " && d.rules[0].decides(q, t.at) {", " {", testsOfDiff},
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"math/big"
 	"slices"
@@ -183,51 +184,62 @@ func (s *search) pool(name string) []opAxis {
 	}
 	var axes []opAxis
 	for _, field := range fieldNames(name) {
-		sh := fieldsOf(name)[field]
-		made := []fields{{}}
-		switch field {
-		case payeeField:
+		if field == payeeField {
 			continue
-		case priceField:
-			for _, m := range tests[field] {
-				made = append(made, s.values.prices(d, m)...)
-			}
-		default:
-			for _, v := range s.signing(d, field, sh) {
-				made = append(made, fields{field: v})
-				if field == "required_auths" && name == "custom_json" {
-					made = append(made, fields{field: v, "required_posting_auths": []any{}})
-				}
-			}
-			for _, m := range tests[field] {
-				values := s.values.around(m, sh)
-				for _, v := range append(s.summed(field, values), values...) {
-					made = append(made, fields{field: v})
-					made = append(made, exchanged(d, field, v)...)
-				}
-			}
-			if slices.Contains(d.Payees, field) {
-				for _, m := range tests[payeeField] {
-					for _, f := range s.values.paying(d, m) {
-						if _, is := f[field]; is {
-							made = append(made, f)
-						}
-					}
-				}
-			}
-			for _, v := range s.values.usual(sh) {
-				made = append(made, fields{field: v})
-			}
-			if sh.absent {
-				made = append(made, fields{field: leftOut{}})
-			}
 		}
-		if a := s.distinct(name, field, made, tests); len(a.choices) > 1 {
+		kept := s.keeper(name, field, tests)
+		s.offer(kept, d)
+		if a := kept.axis(); len(a.choices) > 1 {
 			axes = append(axes, a)
 		}
 	}
 	s.pools[name] = axes
 	return axes
+}
+
+// offer makes the values of a field that can make a difference. Each is kept or dropped as soon as
+// it is made, since the tests of large files make more than memory should hold.
+func (s *search) offer(k *keeper, d *hive.Definition) {
+	field := k.field
+	sh := fieldsOf(k.name)[field]
+	k.add(fields{})
+	if field == priceField {
+		for _, m := range k.tests[field] {
+			k.add(s.values.prices(d, m)...)
+		}
+		return
+	}
+	for _, v := range s.signing(d, field, sh) {
+		k.add(fields{field: v})
+		if field == "required_auths" && k.name == "custom_json" {
+			k.add(fields{field: v, "required_posting_auths": []any{}})
+		}
+	}
+	for _, m := range k.tests[field] {
+		if k.full() {
+			return
+		}
+		values := s.values.around(m, sh)
+		for _, v := range append(s.summed(field, values), values...) {
+			k.add(fields{field: v})
+			k.add(exchanged(d, field, v)...)
+		}
+	}
+	if slices.Contains(d.Payees, field) {
+		for _, m := range k.tests[payeeField] {
+			for _, f := range s.values.paying(d, m) {
+				if _, is := f[field]; is {
+					k.add(f)
+				}
+			}
+		}
+	}
+	for _, v := range s.values.usual(sh) {
+		k.add(fields{field: v})
+	}
+	if sh.absent {
+		k.add(fields{field: leftOut{}})
+	}
 }
 
 // signing returns values of a field that says whose authority the operation needs.
@@ -313,37 +325,59 @@ func (l *limit) factors() [][2]number {
 // sameSign is how many values are kept of those that no test tells apart.
 const sameSign = 2
 
-// distinct keeps of each kind of value that some test tells apart a few.
-func (s *search) distinct(name, field string, made []fields, tests map[string][]matcher) opAxis {
-	a := opAxis{name: field}
-	seen := map[string]int{}
-	texts := map[string]bool{}
-	q := &Request{Kind: Sign, Account: "the.account", App: madeStranger}
+// keeper keeps of each kind of value that some test tells apart a few.
+type keeper struct {
+	search      *search
+	name, field string
+	tests       map[string][]matcher
+	request     *Request
+	choices     []choice
+	seen        map[string]int // by what the tests say
+	texts       map[uint64]bool
+	hash        maphash.Seed
+}
+
+func (s *search) keeper(name, field string, tests map[string][]matcher) *keeper {
+	return &keeper{search: s, name: name, field: field, tests: tests,
+		request: &Request{Kind: Sign, Account: "the.account", App: madeStranger},
+		seen:    map[string]int{}, texts: map[uint64]bool{}, hash: maphash.MakeSeed()}
+}
+
+func (k *keeper) full() bool { return len(k.choices) >= mostChoices }
+
+func (k *keeper) add(made ...fields) {
 	for _, f := range made {
-		op, ok := madeOp{name, []fields{f}}.make(string(q.Account), nil)
-		if !ok || len(a.choices) >= mostChoices {
+		if k.full() {
+			return
+		}
+		op, ok := madeOp{k.name, []fields{f}}.make(string(k.request.Account), nil)
+		if !ok {
 			continue
 		}
-		p := &part{kind: Sign, op: op, name: name, roles: levels(op), actors: actorsOf(op)}
+		p := &part{kind: Sign, op: op, name: k.name, roles: levels(op), actors: actorsOf(op)}
 		if len(p.roles) == 0 {
 			continue
 		}
-		text := op.String()
-		_, ref := f[field].(fieldOf)
-		_, own := f[field].(ownAccount)
-		if text = fmt.Sprint(text, ref, own); texts[text] {
+		_, ref := f[k.field].(fieldOf)
+		_, own := f[k.field].(ownAccount)
+		// Of the texts no more than a number is held: two that have the same cost one value.
+		text := maphash.String(k.hash, fmt.Sprint(op.String(), ref, own))
+		if k.texts[text] {
 			continue
 		}
-		texts[text] = true
-		if sign := fmt.Sprint(ref, own) + s.sign(q, p, field, tests); seen[sign] < sameSign {
-			seen[sign]++
-			a.choices = append(a.choices, choice{f, p})
+		k.texts[text] = true
+		if sign := fmt.Sprint(ref, own) + k.search.sign(k.request, p, k.field, k.tests); k.seen[sign] < sameSign {
+			k.seen[sign]++
+			k.choices = append(k.choices, choice{f, p})
 		}
 	}
-	if len(seen) == 1 && !s.referred[field] {
-		a.choices = a.choices[:min(len(a.choices), 1)]
+}
+
+func (k *keeper) axis() opAxis {
+	if len(k.seen) == 1 && !k.search.referred[k.field] {
+		k.choices = k.choices[:min(len(k.choices), 1)]
 	}
-	return a
+	return opAxis{name: k.field, choices: k.choices}
 }
 
 // sign returns what the tests of both files, and what is fixed, say of an operation.

@@ -154,10 +154,18 @@ var hidden = []struct{ policy, old, new, kind string }{
 	{`deny: [{name: holiday, apps: any, until: 2026-11-21}]
 ask: [{name: a, request: sign, apps: [x], accounts: [alice], days: [sun], operations: [vote: {author: $account}]}]`,
 		"$account}", "$account, weight: 100%}", "ask → deny"},
+	{`deny: [{name: holiday, apps: any, until: 2026-11-21}, {name: late, apps: any, hours: "09:00-23:59"}]
+ask: [{name: a, request: sign, apps: [x], accounts: [alice], operations: [vote: {author: $account}]}]`,
+		"$account}", "$account, weight: 100%}", "ask → deny"},
+	// A rule that forbids hides what changed from the first accounts.
+	{`deny: [{name: b, apps: any, accounts: [alice, bob], request: sign}]
+ask: [{name: a, request: sign, apps: [x], accounts: [alice, bob, carol],
+    operations: [vote: {permlink: {glob: "a*"}}]}]`,
+		"\"a*\"", "\"a?\"", "ask → deny"},
 	{`allow: [{name: a, SAMEoperations: [comment_options: {payee: {size: 3}}]}]`,
 		"3}", "3}, allow_votes: true", "allow → deny"},
-	// An author whom the rule is about only where he is not the account that asks, beside texts that
-	// take much room.
+	// An author whom the rule is about only where he is not the account that asks, beside texts
+	// that take much room.
 	{`allow:
   - {name: s, SAMEoperations: [vote]}
   - {name: a, tell: true, request: sign, apps: [x], accounts: [alice, bob], on_behalf_of: any,

@@ -839,8 +839,8 @@ func (s *search) singles(d *driver) {
 				switch {
 				case a.telling[v] != first || v == plain[i]:
 				case first && v < a.hits:
-					// An author who is the account that asks, where the rule is about others, needs another
-					// account.
+					// An author who is the account that asks, where the rule is about others, needs
+					// another account.
 					s.try(d, s.climb(d, at, i), nil)
 				default:
 					s.try(d, at, nil)

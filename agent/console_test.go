@@ -44,8 +44,8 @@ var narrow = map[string]bool{
 
 // onlyConsole are the methods that the console's socket alone has.
 var onlyConsole = []string{agent.MethodAbout, agent.MethodDecisionBegin, agent.MethodDeny, agent.MethodDecisionFinish,
-	agent.MethodEnrolBegin, agent.MethodEnrolFinish, agent.MethodLoginBegin, agent.MethodLoginFinish,
-	agent.MethodPolicyExplain, agent.MethodPolicySuggest, agent.MethodPolicyView,
+	agent.MethodEnrolBegin, agent.MethodEnrolFinish, agent.MethodLoginBegin, agent.MethodLoginCheck,
+	agent.MethodLoginFinish, agent.MethodPolicyExplain, agent.MethodPolicySuggest, agent.MethodPolicyView,
 	agent.MethodResumeBegin, agent.MethodResumeFinish}
 
 func TestNarrowSocketHasWhatIsListed(t *testing.T) {

@@ -81,6 +81,7 @@ const (
 	MethodEnrolFinish    = "enrol.finish"
 	MethodLoginBegin     = "login.begin"
 	MethodLoginFinish    = "login.finish"
+	MethodLoginCheck     = "login.check"
 	MethodDecisionBegin  = "decision.begin"
 	MethodDecisionFinish = "decision.finish"
 	MethodResumeBegin    = "resume.begin"
@@ -379,6 +380,7 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 		MethodEnrolFinish:    method(a.approvals.EnrolFinish),
 		MethodLoginBegin:     method(a.approvals.LoginBegin),
 		MethodLoginFinish:    method(a.approvals.LoginFinish),
+		MethodLoginCheck:     method(a.approvals.LoginCheck),
 		MethodDecisionBegin:  method(a.approvals.DecisionBegin),
 		MethodDecisionFinish: method(a.approvals.DecisionFinish),
 		MethodResumeBegin:    method(a.approvals.ResumeBegin),

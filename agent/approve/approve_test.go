@@ -251,6 +251,21 @@ func TestLogin(t *testing.T) {
 	if in.Name != "anna" {
 		t.Errorf("%+v", in)
 	}
+	standing := func(p approve.LoggedIn) bool {
+		t.Helper()
+		got, err := w.desk.LoginCheck(t.Context(), p)
+		w.must(err)
+		return got.Approver
+	}
+	bob := approve.LoggedIn{Name: "bob", Enrolment: in.Enrolment}
+	if !standing(in) || standing(approve.LoggedIn{}) || standing(bob) {
+		t.Error("who may approve is mistaken")
+	}
+	w.site = passkey.Site{Origin: "https://other.example", RPID: "other.example"}
+	if standing(in) {
+		t.Error("approver of another address")
+	}
+	w.site = wallet
 	_, err = w.desk.LoginFinish(t.Context(), answer)
 	w.wants(err, "answered already")
 	// A yes is no login.
@@ -262,6 +277,17 @@ func TestLogin(t *testing.T) {
 	if about != (approve.About{Wallet: "wallet-1", Origin: wallet.Origin, RPID: wallet.RPID, Approvers: 1,
 		Version: "test"}) {
 		t.Errorf("%+v", about)
+	}
+
+	// Who is removed is out, and is not who is enrolled under the name later.
+	_, err = w.desk.Remove(t.Context(), approve.NameParams{Name: "anna"})
+	w.must(err)
+	if standing(in) {
+		t.Error("approver after the removal")
+	}
+	w.enrol("anna")
+	if standing(in) {
+		t.Error("approver by an enrolment of before")
 	}
 }
 

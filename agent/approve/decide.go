@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"pksa/agent/passkey"
@@ -50,6 +51,9 @@ func (a Assertion) parts() passkey.Assertion {
 // LoggedIn is who logged in.
 type LoggedIn struct {
 	Name string `json:"name"`
+	// Enrolment is the number of the record by which they were invited: who is removed and enrolled
+	// again under the same name is somebody else.
+	Enrolment uint64 `json:"enrolment"`
 }
 
 // Ask is a request to which somebody wants to say yes.
@@ -133,7 +137,18 @@ func (d *Desk) LoginFinish(ctx context.Context, p Assertion) (LoggedIn, error) {
 	if err != nil {
 		return LoggedIn{}, d.refused(ctx, Login, 0, by.Name, err)
 	}
-	return LoggedIn{by.Name}, nil
+	return LoggedIn{by.Name, by.Code}, nil
+}
+
+// Standing is whether who logged in is an approver still.
+type Standing struct {
+	Approver bool `json:"approver"`
+}
+
+// LoginCheck looks whether who logged in may approve here still.
+func (d *Desk) LoginCheck(ctx context.Context, p LoggedIn) (Standing, error) {
+	all, err := d.here(ctx, d.o.Site())
+	return Standing{slices.ContainsFunc(all, func(a Approver) bool { return LoggedIn{a.Name, a.Code} == p })}, err
 }
 
 // DecisionBegin begins a yes to a request that waits. The page says which digest it shows, so that

@@ -348,6 +348,46 @@ func TestNumbersAreExact(t *testing.T) {
 	}
 }
 
+// Who is removed is out with the next question, in all their browsers. A silent wallet shows
+// nothing.
+func TestRemovedApproverIsLoggedOut(t *testing.T) {
+	w := newWorld(t)
+	w.wait(7, "pays 12.500 HIVE from alice to bob", nil)
+	phone, desk := w.in(), w.in()
+	get := func(path string, in *http.Cookie) (int, string) {
+		status, h, text := w.ask("GET", path, "", func(r *http.Request) { r.AddCookie(in) })
+		if strings.Contains(text, "12.500 HIVE") != (status == 200) {
+			t.Errorf("%s: %d %s", path, status, text)
+		}
+		return status, h.Get("Location")
+	}
+	if status, _ := get("/", phone); status != 200 {
+		t.Fatal(status)
+	}
+	w.fake.mu.Lock()
+	w.fake.removed = true
+	w.fake.mu.Unlock()
+	if status, to := get("/", phone); status != 303 || !strings.HasPrefix(to, "/login") {
+		t.Errorf("%d %s", status, to)
+	}
+	w.fake.mu.Lock()
+	w.fake.removed = false
+	w.fake.mu.Unlock()
+	if status, _ := get("/cards", desk); status != 401 {
+		t.Errorf("another browser of theirs: %d", status)
+	}
+	again := w.in()
+	if status, _ := get("/cards", again); status != 200 {
+		t.Errorf("enrolled again: %d", status)
+	}
+	w.silence(true)
+	for _, path := range []string{"/", "/cards"} {
+		if status, _ := get(path, again); status == 200 {
+			t.Errorf("%s of a silent wallet: %d", path, status)
+		}
+	}
+}
+
 // What is posted has an end.
 func TestBodiesAreBounded(t *testing.T) {
 	w := newWorld(t)
@@ -383,7 +423,7 @@ func TestLoginsEnd(t *testing.T) {
 		var l logins
 		enter := func() *http.Request {
 			recorder := httptest.NewRecorder()
-			l.begin(recorder, "anna")
+			l.begin(recorder, loggedIn{"anna", 3})
 			r := httptest.NewRequest("GET", "/", nil)
 			r.AddCookie(recorder.Result().Cookies()[0])
 			return r
@@ -391,13 +431,13 @@ func TestLoginsEnd(t *testing.T) {
 		first := enter()
 		for range 11 {
 			time.Sleep(59 * time.Minute)
-			if l.of(first, true) != "anna" {
+			if l.of(first, true).Name != "anna" {
 				t.Fatal("ended early")
 			}
 		}
 		idle := enter()
 		time.Sleep(time.Hour)
-		if l.of(idle, false) != "" || l.of(first, true) != "" {
+		if l.of(idle, false).Name != "" || l.of(first, true).Name != "" {
 			t.Error("an idle login goes on")
 		}
 		eldest := enter()
@@ -405,12 +445,12 @@ func TestLoginsEnd(t *testing.T) {
 			time.Sleep(time.Second)
 			enter()
 		}
-		if l.of(eldest, false) == "" {
+		if l.of(eldest, false).Name == "" {
 			t.Error("64 have no room")
 		}
 		time.Sleep(time.Second)
 		last := enter()
-		if l.of(eldest, false) != "" || l.of(last, false) == "" || len(l.all) != 64 {
+		if l.of(eldest, false).Name != "" || l.of(last, false).Name == "" || len(l.all) != 64 {
 			t.Error("65 have room")
 		}
 	})
@@ -512,6 +552,10 @@ func TestStreamLastsAsLongAsTheLogin(t *testing.T) {
 			case line == "0": // the last chunk
 				here.Close()
 			}
+		}
+		// The wallet was asked at each of them.
+		if n := len(f.called("login.check")); n < beats {
+			t.Errorf("asked %d times whether they may approve", n)
 		}
 		if lived := time.Since(begun).Round(time.Minute); lived != loginIdle || beats != 239 {
 			t.Errorf("it lived for %s, with %d beats", lived, beats)

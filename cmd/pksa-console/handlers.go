@@ -23,9 +23,9 @@ func (c *console) pass(method string) http.HandlerFunc {
 		}
 		switch method {
 		case "decision.finish":
-			c.log.Info("approved", "number", string(params["number"]), "by", c.logins.of(r, true))
+			c.log.Info("approved", "number", string(params["number"]), "by", c.logins.of(r, true).Name)
 		case "resume.finish":
-			c.log.Info("resumed", "app", string(params["app"]), "by", c.logins.of(r, true))
+			c.log.Info("resumed", "app", string(params["app"]), "by", c.logins.of(r, true).Name)
 		case "enrol.finish":
 			c.forget() // whoever is enrolled logs in now
 		}
@@ -54,21 +54,19 @@ func answer(w http.ResponseWriter, result any) {
 // login logs in whom the wallet names.
 func (c *console) login(w http.ResponseWriter, r *http.Request) {
 	var params map[string]json.RawMessage
-	var who struct {
-		Name string `json:"name"`
-	}
+	var who loggedIn
 	if !c.read(w, r, &params) {
 		return
 	}
 	err := c.wallet(r.Context(), "login.finish", params, &who)
-	if err == nil && who.Name == "" {
-		err = fmt.Errorf("the wallet names nobody")
+	if err == nil && (who.Name == "" || who.Enrolment == 0) {
+		err = fmt.Errorf("the wallet does not say who it is; it may be older than this console")
 	}
 	if err != nil {
 		c.trouble(w, r, err)
 		return
 	}
-	c.logins.begin(w, who.Name)
+	c.logins.begin(w, who)
 	c.log.Info("logged in", "name", who.Name)
 	answer(w, who)
 }
@@ -95,7 +93,7 @@ func (c *console) act(w http.ResponseWriter, r *http.Request, method string, par
 		c.trouble(w, r, err)
 		return
 	}
-	c.log.Info("done", "method", method, "by", c.logins.of(r, true))
+	c.log.Info("done", "method", method, "by", c.logins.of(r, true).Name)
 	c.logins.say(r, said)
 	http.Redirect(w, r, to, http.StatusSeeOther)
 }

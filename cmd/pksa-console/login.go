@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -29,13 +30,13 @@ type logins struct {
 
 // login is one browser in which somebody is logged in.
 type login struct {
-	name        string
+	who         loggedIn
 	since, used time.Time
 	said        string // what the next page says, once
 }
 
 // begin logs somebody in, and gives their browser the cookie.
-func (l *logins) begin(w http.ResponseWriter, name string) {
+func (l *logins) begin(w http.ResponseWriter, who loggedIn) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // it never fails
 	value := base64.RawURLEncoding.EncodeToString(secret)
@@ -47,7 +48,7 @@ func (l *logins) begin(w http.ResponseWriter, name string) {
 	}
 	l.tidyLocked(now)
 	// What is looked up is a digest: how long that takes says nothing about the value.
-	l.all[sha256.Sum256([]byte(value))] = &login{name: name, since: now, used: now}
+	l.all[sha256.Sum256([]byte(value))] = &login{who: who, since: now, used: now}
 	http.SetCookie(w, &http.Cookie{Name: cookie, Value: value, Path: "/", Secure: true, HttpOnly: true,
 		SameSite: http.SameSiteStrictMode, MaxAge: int(loginLife / time.Second)})
 }
@@ -70,18 +71,19 @@ func (i *login) over(now time.Time) bool {
 	return now.Sub(i.since) >= loginLife || now.Sub(i.used) >= loginIdle
 }
 
-// of returns who is logged in; "" if nobody is. use says that this is the person's doing.
-func (l *logins) of(r *http.Request, use bool) string {
+// of returns who is logged in; the zero value if nobody is. use says that this is the person's
+// doing.
+func (l *logins) of(r *http.Request, use bool) loggedIn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one := l.foundLocked(r)
 	if one == nil {
-		return ""
+		return loggedIn{}
 	}
 	if use {
 		one.used = time.Now()
 	}
-	return one.name
+	return one.who
 }
 
 func (l *logins) foundLocked(r *http.Request) *login {
@@ -113,6 +115,13 @@ func (l *logins) said(r *http.Request) (text string) {
 		text, one.said = one.said, ""
 	}
 	return text
+}
+
+// forget ends all logins of one person.
+func (l *logins) forget(who loggedIn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	maps.DeleteFunc(l.all, func(_ [32]byte, one *login) bool { return one.who == who })
 }
 
 // end logs a browser out.

@@ -65,7 +65,7 @@ func (c *console) handler() http.Handler {
 	in.HandleFunc("GET /{$}", c.waitingPage)
 	in.HandleFunc("GET /cards", c.cards)
 	in.HandleFunc("GET /live", func(w http.ResponseWriter, r *http.Request) {
-		c.live.serve(w, r, func() bool { return c.logins.of(r, false) != "" })
+		c.live.serve(w, r, func() bool { in, err := c.in(r, false); return in && err == nil })
 	})
 	in.HandleFunc("GET /request/{number}", c.requestPage)
 	in.HandleFunc("GET /status", c.statusPage)
@@ -77,7 +77,7 @@ func (c *console) handler() http.Handler {
 	in.HandleFunc("POST /deny", c.deny)
 	in.HandleFunc("POST /revoke", c.revoke)
 	in.HandleFunc("POST /pause", c.pause)
-	in.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) {
+	open.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) {
 		c.logins.end(w, r)
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 	})
@@ -194,13 +194,33 @@ func (c *console) forget() {
 	c.turn++
 }
 
+// in reports whether somebody is logged in. The wallet is asked each time: whoever it does not name
+// as an approver any more is logged out, in all their browsers.
+func (c *console) in(r *http.Request, use bool) (bool, error) {
+	who := c.logins.of(r, use)
+	if who == (loggedIn{}) {
+		return false, nil
+	}
+	var still struct {
+		Approver bool `json:"approver"`
+	}
+	err := c.wallet(r.Context(), "login.check", who, &still)
+	if err == nil && !still.Approver {
+		c.log.Info("logged out: no approver any more", "name", who.Name)
+		c.logins.forget(who)
+	}
+	return still.Approver, err
+}
+
 // guard lets those pass who are logged in.
 func (c *console) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// What a page asks for by itself keeps nobody logged in.
 		own := r.URL.Path != "/live" && r.URL.Path != "/cards"
-		switch {
-		case c.logins.of(r, own) != "":
+		switch in, err := c.in(r, own); {
+		case err != nil:
+			c.trouble(w, r, err)
+		case in:
 			next.ServeHTTP(w, r)
 		case r.Method == http.MethodGet && own:
 			// A link in a message comes from another site, and the browser keeps the cookie back.
@@ -229,7 +249,7 @@ type page struct {
 
 // show writes a page.
 func (c *console) show(w http.ResponseWriter, r *http.Request, name string, p page) {
-	p.Who, p.Here = c.logins.of(r, false), name
+	p.Who, p.Here = c.logins.of(r, false).Name, name
 	if p.Said == "" {
 		p.Said = c.logins.said(r)
 	}
@@ -259,7 +279,7 @@ func (c *console) trouble(w http.ResponseWriter, r *http.Request, err error) {
 		c.log.Warn("the wallet does not answer", "err", err)
 	}
 	if strings.Contains(r.Header.Get("Accept"), "text/html") {
-		c.write(w, status, "trouble", "layout", page{Title: "Not done", Said: text, Who: c.logins.of(r, false)})
+		c.write(w, status, "trouble", "layout", page{Title: "Not done", Said: text, Who: c.logins.of(r, false).Name})
 		return
 	}
 	http.Error(w, text, status)

@@ -53,6 +53,12 @@ type about struct {
 	Version   string `json:"version"`
 }
 
+// loggedIn is who logged in. The wallet is asked with it whether they may approve still.
+type loggedIn struct {
+	Name      string `json:"name"`
+	Enrolment uint64 `json:"enrolment"`
+}
+
 // waiting is a request that waits for a person.
 type waiting struct {
 	Number     uint64    `json:"number"`

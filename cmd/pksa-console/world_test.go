@@ -27,6 +27,7 @@ type fake struct {
 	mu         sync.Mutex
 	site       passkey.Site
 	silent     bool
+	removed    bool   // the approver
 	code       string // of the one enrolment
 	approver   *passkey.Credential
 	challenges map[string]bool
@@ -151,7 +152,9 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		if err := verify(); err != nil {
 			return err
 		}
-		out = map[string]any{"name": "anna"}
+		out = map[string]any{"name": "anna", "enrolment": 3}
+	case "login.check":
+		out = map[string]any{"approver": !f.removed && strings.Contains(string(text), `"enrolment":3`)}
 	case "decision.begin":
 		if i := at(); i < 0 || f.waiting[i]["digest"] != p.Seen {
 			return no("another request has this number")
@@ -262,7 +265,7 @@ func (w *world) wait(number uint64, effect string, more map[string]any) {
 // in returns the cookie of somebody who is logged in.
 func (w *world) in() *http.Cookie {
 	recorder := httptest.NewRecorder()
-	w.console.logins.begin(recorder, "anna")
+	w.console.logins.begin(recorder, loggedIn{"anna", 3})
 	return recorder.Result().Cookies()[0]
 }
 

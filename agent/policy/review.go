@@ -10,9 +10,10 @@ import (
 
 // review warns about what is written correctly and is probably not meant.
 func (c *compiler) review(p *Policy) {
+	c.reviewNear(p)
 	for _, r := range p.rules {
 		c.reviewTime(r)
-		c.reviewLimits(r, p.limits, p.rules)
+		c.reviewLimits(r, p.rules)
 		c.reviewShadow(r, p.rules)
 		c.reviewKeys(r)
 		c.reviewAccounts(r)
@@ -26,7 +27,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewGroup(r, p.limits)
 		c.reviewSocial(r, p.rules)
 		c.reviewRule(r, p.rules)
-		c.reviewTokens(r, p.rules, p.limits)
+		c.reviewTokens(r, p.rules)
 		c.reviewReceivers(r, p.rules)
 		c.reviewCovered(r)
 		c.reviewNarrower(r, p.rules)
@@ -35,12 +36,12 @@ func (c *compiler) review(p *Policy) {
 		c.reviewSessions(r, p.rules)
 		c.reviewSpareKeys(r)
 		c.reviewPast(r)
-		c.reviewSums(r, p.limits)
+		c.reviewSums(r)
 		c.reviewIdle(r, p)
 		c.reviewText(r)
 		c.reviewGames(r, p.rules)
-		c.reviewActions(r, p.rules, p.limits)
-		c.reviewTokenKinds(r, p.limits)
+		c.reviewActions(r, p.rules)
+		c.reviewTokenKinds(r)
 		c.reviewForbidden(r, p.rules)
 		c.reviewAside(r, p.rules)
 		c.reviewEverybody(r)

@@ -158,7 +158,7 @@ func (r *rule) letsHarm(e *opEntry, h harm, rules []*rule) bool {
 
 // reviewActions warns of what an entry lets an application do by actions of games and side chains,
 // where no test bounds it: a limit says how often.
-func (c *compiler) reviewActions(r *rule, rules []*rule, limits []*limit) {
+func (c *compiler) reviewActions(r *rule, rules []*rule) {
 	if r.section != allowSection || r.observe {
 		return
 	}
@@ -168,6 +168,7 @@ func (c *compiler) reviewActions(r *rule, rules []*rule, limits []*limit) {
 			continue
 		}
 		said := map[string]bool{} // what the worst of it was told of
+		limits, compared := c.near.of(r, i)
 		for _, h := range harms {
 			// Ids by a pattern are reviewed as ids.
 			byPattern := h.inGame && !listed(e.test("id"))
@@ -175,8 +176,10 @@ func (c *compiler) reviewActions(r *rule, rules []*rule, limits []*limit) {
 			case said[h.move.says] || byPattern || !r.makes(e, h.move) || !e.namesMove(h.move) ||
 				!c.steps.left(len(rules)):
 			case !r.letsHarm(e, h, rules):
-				if h.amount != "" && r.letsMany(e, h, rules) && !slices.ContainsFunc(limits, func(l *limit) bool {
-					return l.bindsSome(r, e) && l.measure == measureSum && l.of.named() == h.amount
+				if h.amount != "" && compared && r.letsMany(e, h, rules) && !slices.ContainsFunc(limits, func(
+					l *limit,
+				) bool {
+					return l.binds() && l.measure == measureSum && l.of.named() == h.amount
 				}) {
 					c.Warn(c.entryName(n), "custom_json lets %s through many times in one list, and a limit of how "+
 						"often counts the list once; take one at a time, with json: {size: 1, each: {…}}, or add a "+

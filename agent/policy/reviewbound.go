@@ -58,7 +58,8 @@ func (c *compiler) reviewOneAsset(b binding) {
 	said := b.entry.saidAssets(d.Spends[0].Field)
 	one := b.rule.only(b.entry)
 	for _, l := range b.limits {
-		if l.measure != measureSpend || l.over || l.leaves(one) != "" || !boundAlways(b.rule.when, []schedule{l.when}) {
+		if l.measure != measureSpend || l.over || !b.steps.left(len(l.entries)+1) || l.leaves(one) != "" ||
+			!boundAlways(b.rule.when, []schedule{l.when}) {
 			continue
 		}
 		var missing []string

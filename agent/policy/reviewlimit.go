@@ -11,15 +11,19 @@ import (
 )
 
 // reviewLimits warns where what a rule allows passes beside the limits that seem to bind it.
-func (c *compiler) reviewLimits(r *rule, limits []*limit, rules []*rule) {
+func (c *compiler) reviewLimits(r *rule, rules []*rule) {
 	// A rule that asks has a person between itself and the money, and one that is only observed
 	// lets nothing go.
 	if r.section != allowSection || r.observe {
 		return
 	}
-	for _, e := range r.asked() {
-		near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return l.observe || !l.touches(r, e) })
-		b := binding{r, e, near}
+	for i, e := range r.asked() {
+		all, compared := c.near.of(r, i)
+		if !compared {
+			return
+		}
+		near := slices.DeleteFunc(slices.Clone(all), func(l *limit) bool { return l.observe })
+		b := binding{r, e, near, &c.steps}
 		if e != nil && e.spends() {
 			if !r.keepsValue(e) {
 				c.reviewValue(b, rules)
@@ -37,6 +41,7 @@ type binding struct {
 	rule   *rule
 	entry  *opEntry
 	limits []*limit // that count some of it
+	steps  *steps
 }
 
 // reviewValue warns where a rule lets value go and no limit counts all of it.
@@ -177,9 +182,13 @@ type loophole struct {
 	times bool   // it counts the same at other times
 }
 
-// unbound returns a loophole that is left by those limits that fit, none if they count all.
+// unbound returns a loophole that is left by those limits that fit, none if they count all, or if
+// the file is too large to compare them.
 func (b binding) unbound(fits func(*limit) bool) loophole {
 	for _, one := range b.pieces() {
+		if !b.steps.left(stepsOf(b.limits)) {
+			return loophole{}
+		}
 		var whole []*limit
 		var times []schedule
 		left := loophole{}

@@ -39,6 +39,9 @@ func (c *compiler) reviewShadow(r *rule, rules []*rule) {
 	var entries []*opEntry
 	var by [][]*rule
 	for _, e := range r.asked() {
+		if !c.steps.left(len(rules) / 4) { // most are allow rules, which are told apart at once
+			return
+		}
 		if d := r.deniedBy(e, rules); d != nil {
 			entries, by = append(entries, e), append(by, d)
 		}
@@ -189,25 +192,12 @@ func (e *opEntry) refuses(field string, v value) bool {
 
 // reviewUnmet warns of a limit that counts nothing, since no rule lets pass what it counts.
 func (c *compiler) reviewUnmet(l *limit, rules []*rule, limits []*limit) {
-	permits, met, free := false, false, false
-	var where []matcher // what the rules say of the elements that are summed up
-	for _, r := range rules {
-		if !r.section.permits() {
-			continue
-		}
-		permits = true
-		for _, e := range r.asked() {
-			switch {
-			case !l.touches(r, e):
-			case l.costsNothing(r, e):
-				free = true
-			default:
-				met, where = true, append(where, l.of.elements(r, e))
-			}
-		}
+	if c.near.stopped {
+		return
 	}
+	met, free, where := c.near.met[l].met, c.near.met[l].free, c.near.met[l].where
 	switch {
-	case !permits: // the file is being begun
+	case !slices.ContainsFunc(rules, func(r *rule) bool { return r.section.permits() }): // the file is being begun
 	case l.kinds[Auth]: // the operator makes sessions by hand, without a rule
 	case !met && free:
 		c.Warn(c.nodes[&l.rule], "limit %q counts nothing: spend adds up what an operation costs its account, and "+

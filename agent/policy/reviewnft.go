@@ -35,8 +35,8 @@ func (l *limit) countsNFTs(move tokenMove) bool {
 
 // freeNFTs returns what to say where NFTs go by the active key without a limit of how many, "" if
 // they do not.
-func (r *rule) freeNFTs(e *opEntry, limits []*limit) string {
-	near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return l.observe || !l.touches(r, e) })
+func (r *rule) freeNFTs(e *opEntry, limits []*limit, s *steps) string {
+	near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return l.observe })
 	for _, move := range nftMoves {
 		if !e.mayMove(move, unknown) {
 			continue
@@ -59,7 +59,7 @@ func (r *rule) freeNFTs(e *opEntry, limits []*limit) string {
 				"say count in its place, or add count: 1 per request", r.name, move.says, counting[0].name)
 		}
 	}
-	if left := r.uncountedPiece(ofNFTs, e, limits); left != nil {
+	if left := r.uncountedPiece(ofNFTs, e, limits, s); left != nil {
 		return fmt.Sprintf("%q lets NFTs go without any limit beside %q (%s), which %s; let it count all, or add a "+
 			"limit for the rest", r.name, left.limit.name, left.move.says, left.why)
 	}

@@ -29,7 +29,7 @@ func (c *compiler) reviewOtherWays(r *rule, rules []*rule) {
 			continue
 		}
 		for _, other := range rules {
-			if !other.letsPast(r) || other.observe || !other.mayMeet(r) {
+			if !c.steps.left(1) || !other.letsPast(r) || other.observe || !other.mayMeet(r) {
 				continue
 			}
 			if way, pay := c.otherWay(r, e, other, rules); way != "" {

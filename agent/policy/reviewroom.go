@@ -28,7 +28,8 @@ func (c *compiler) reviewAssets(b binding) {
 	}
 	one := b.rule.only(b.entry)
 	for _, l := range b.limits {
-		if l.measure != measureSpend || l.over || len(let) == 0 || l.leaves(one) != "" ||
+		if l.measure != measureSpend || l.over || len(let) == 0 || !b.steps.left(len(l.entries)+1) ||
+			l.leaves(one) != "" ||
 			!boundAlways(b.rule.when, []schedule{l.when}) {
 			continue
 		}

@@ -45,6 +45,8 @@ func BenchmarkCompileLarge(b *testing.B) {
 		"denied payees": {pays, "deny: {name: d%d, operations: [active: {payee: {any: bad%d}}]}"},
 		"limits of apps": {pays, "limits: {name: l%d, apps: [app%d], operations: [transfer], " +
 			"spend: 10.000 HBD per 24h}"},
+		"limits of payees": {pays, "limits: {name: l%d, operations: [transfer: {to: vendor%d}], " +
+			"spend: 10.000 HBD per 24h}"},
 		"limits of tokens": {"{name: a%d, request: sign, accounts: [alice], apps: [app], key: active, " +
 			"operations: [custom_json: {id: ssc-mainnet-hive, json: {.contractName: tokens, " +
 			".contractAction: transfer, .contractPayload: {.symbol: T%d, .to: bob, .quantity: {max: 5}}}}]}",

@@ -251,7 +251,7 @@ func (r *rule) makes(e *opEntry, move tokenMove) bool {
 }
 
 // reviewTokens warns where a rule lets tokens go, and no limit counts them.
-func (c *compiler) reviewTokens(r *rule, rules []*rule, limits []*limit) {
+func (c *compiler) reviewTokens(r *rule, rules []*rule) {
 	if r.section != allowSection || r.observe {
 		return
 	}
@@ -261,6 +261,10 @@ func (c *compiler) reviewTokens(r *rule, rules []*rule, limits []*limit) {
 			return r.makes(e, move) && e.mayMove(move, unknown)
 		}) && !r.keys[hive.Active] {
 			continue
+		}
+		limits, compared := c.near.of(r, i)
+		if !compared || !c.steps.left(len(limits)) {
+			return
 		}
 		refused := r.withoutNumber(e, limits)
 		for _, one := range refused {
@@ -275,15 +279,14 @@ func (c *compiler) reviewTokens(r *rule, rules []*rule, limits []*limit) {
 			c.Warn(c.entryName(n), "%q lets tokens go without any limit (%s); add under limits: {name: tokens "+
 				"in a day, operations: [custom_json: {id: %s}], sum: 500 per 24h, of: {list: json, field: %s}}",
 				r.name, saying(free), free[0].id, free[0].amount)
-		} else if left := r.uncountedPiece(ofTokens, e, limits); left != nil {
+		} else if left := r.uncountedPiece(ofTokens, e, limits, &c.steps); left != nil {
 			c.Warn(c.entryName(n), "%q lets tokens go without any limit beside %q (%s), which %s; let it count all, "+
 				"or add a limit for the rest", r.name, left.limit.name, left.move.says, left.why)
 		} else if !r.keys[hive.Active] {
 			continue
-		} else if says := r.freeNFTs(e, limits); says != "" {
+		} else if says := r.freeNFTs(e, limits, &c.steps); says != "" {
 			c.Warn(c.entryName(n), "%s", says)
-		} else if !e.movesNothing() && !slices.ContainsFunc(limits,
-			func(l *limit) bool { return l.bindsSome(r, e) }) {
+		} else if !e.movesNothing() && !slices.ContainsFunc(limits, (*limit).binds) {
 			c.Warn(c.entryName(n), "%q lets custom_json through with the active key without any limit, and tokens "+
 				"move inside it; add a limit with sum, or say how many: count: 20 per 24h", r.name)
 		}
@@ -314,7 +317,7 @@ func saying(moves []tokenMove) string {
 func (e *opEntry) uncounted(r *rule, limits []*limit) (free []tokenMove) {
 	for _, move := range tokenMoves {
 		if r.makes(e, move) && e.mayMove(move, unknown) && !slices.ContainsFunc(limits, func(l *limit) bool {
-			return l.bindsSome(r, e) && l.sums(move)
+			return l.binds() && l.sums(move)
 		}) {
 			free = append(free, move)
 		}
@@ -322,10 +325,8 @@ func (e *opEntry) uncounted(r *rule, limits []*limit) (free []tokenMove) {
 	return free
 }
 
-// bindsSome reports whether a limit over time counts something of what the entry lets through.
-func (l *limit) bindsSome(r *rule, e *opEntry) bool {
-	return !l.observe && l.overTime() && l.touches(r, e)
-}
+// binds reports whether a limit is in force over time.
+func (l *limit) binds() bool { return !l.observe && l.overTime() }
 
 // sums reports whether the limit adds up how many tokens the move moves.
 func (l *limit) sums(move tokenMove) bool {

@@ -20,7 +20,7 @@ func (p *place) receives() bool {
 
 // reviewTokenKinds warns of a limit that adds up how many there are of different tokens, where the
 // rule lets the application choose the token.
-func (c *compiler) reviewTokenKinds(r *rule, limits []*limit) {
+func (c *compiler) reviewTokenKinds(r *rule) {
 	if r.section != allowSection || r.observe {
 		return
 	}
@@ -33,7 +33,8 @@ func (c *compiler) reviewTokenKinds(r *rule, limits []*limit) {
 			if move.of == "" || !r.makes(e, move) || !e.mayHold(move.id, move.ofToken()) {
 				continue
 			}
-			at := slices.IndexFunc(limits, func(l *limit) bool { return l.bindsSome(r, e) && l.sumsOf(move) })
+			limits, _ := c.near.of(r, i)
+			at := slices.IndexFunc(limits, func(l *limit) bool { return l.binds() && l.sumsOf(move) })
 			if at < 0 {
 				continue
 			}

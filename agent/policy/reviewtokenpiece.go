@@ -25,9 +25,12 @@ var ofTokens = moveKind{tokenMoves, (*limit).sums}
 // uncountedPiece returns tokens that the entry lets through and that no limit counts, though one
 // counts a part; nil if all are counted. Several limits may count all together, such as one for
 // each symbol.
-func (r *rule) uncountedPiece(kind moveKind, e *opEntry, limits []*limit) *freeMove {
-	near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return !l.bindsSome(r, e) })
-	for _, piece := range (binding{r, e, near}).pieces() {
+func (r *rule) uncountedPiece(kind moveKind, e *opEntry, limits []*limit, s *steps) *freeMove {
+	near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return !l.binds() })
+	for _, piece := range (binding{rule: r, entry: e}).pieces() {
+		if !s.left(stepsOf(near)) {
+			return nil
+		}
 		piece.keys = map[hive.Role]bool{hive.Active: r.keys[hive.Active], hive.Posting: !r.keys[hive.Active]}
 		for _, move := range kind.moves {
 			if !r.makes(e, move) || !piece.mayMove(move, unknown) {

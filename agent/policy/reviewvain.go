@@ -152,18 +152,20 @@ func (c *compiler) reviewPast(r *rule) {
 }
 
 // reviewSums warns where a sum can never be told, or is always too much, of what a rule demands.
-func (c *compiler) reviewSums(r *rule, limits []*limit) {
+func (c *compiler) reviewSums(r *rule) {
 	if r.section != allowSection || r.observe {
 		return
 	}
 	for i, n := range c.entryNodes(r) {
 		e := &r.entries[i]
+		limits, _ := c.near.of(r, i)
 		for _, l := range limits {
-			if l.measure != measureSum || l.observe || l.over || l.of.times != nil || e.test(l.of.list) == nil {
+			if !c.steps.left(1) || l.measure != measureSum || l.observe || l.over || l.of.times != nil ||
+				e.test(l.of.list) == nil {
 				continue
 			}
 			// Of many limits, one for each token, hardly any: what takes longer is asked of those.
-			if why := l.neverHasRoom(e); why != "" && l.touches(r, e) && l.leaves(r.only(e)) == "" &&
+			if why := l.neverHasRoom(e); why != "" && l.leaves(r.only(e)) == "" &&
 				boundAlways(r.when, []schedule{l.when}) {
 				c.Warn(c.entryName(n), "%q never lets %s through: %s", r.name, e.name, why)
 				break

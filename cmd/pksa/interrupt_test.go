@@ -35,3 +35,32 @@ func TestInterruptEndsReads(t *testing.T) {
 		person.Close()
 	}
 }
+
+// A check of a large file ends at a signal, though nothing in it looks for one.
+func TestInterruptEndsChecks(t *testing.T) {
+	ended, cancel := context.WithCancelCause(t.Context())
+	begun, never := make(chan bool), make(chan bool)
+	defer close(never)
+	go func() {
+		<-begun
+		cancel(interruption{syscall.SIGTERM})
+	}()
+	_, err := await(ended, func() bool {
+		close(begun)
+		return <-never
+	})
+	if err != (interruption{syscall.SIGTERM}) {
+		t.Fatal(err)
+	}
+	file := t.TempDir() + "/policy.yaml"
+	if err := os.WriteFile(file, []byte("version: 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range []string{"check", "test"} {
+		said := new(bytes.Buffer)
+		if got := run(ended, []string{"--home", t.TempDir(), "policy", verb, file}, streams{strings.NewReader(""),
+			io.Discard, said}); got != 143 {
+			t.Errorf("%s: status %d: %s", verb, got, said)
+		}
+	}
+}

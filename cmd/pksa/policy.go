@@ -105,7 +105,14 @@ func (c *command) checkPolicy(ctx context.Context, path string, strict bool) err
 		return err
 	}
 	options, compared := c.checkOptions(ctx)
-	compiled, problems := policy.Compile(path, src, options)
+	var compiled *policy.Policy
+	problems, err := await(ctx, func() (problems policy.Problems) {
+		compiled, problems = policy.Compile(path, src, options)
+		return problems
+	})
+	if err != nil {
+		return err
+	}
 	warnings, silenced := problems.Warnings(), problems.Silenced()
 	result := checkResult{File: path, OK: compiled != nil && !(strict && len(warnings) > 0), Problems: []problemInfo{},
 		Compared: compared, Silenced: reasons(silenced), Spare: reasons(problems.Spare())}

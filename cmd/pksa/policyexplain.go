@@ -44,7 +44,7 @@ of the record, with what was counted before it. All keys of a request stand in
 examples/docs/policy.md.`,
 		Args: one("a FILE, the NUMBER of an audit record, or -"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, n, err := c.policyToJudgeBy(file)
+			p, n, err := c.policyToJudgeBy(cmd.Context(), file)
 			if err != nil {
 				return err
 			}
@@ -60,7 +60,7 @@ examples/docs/policy.md.`,
 
 // policyToJudgeBy compiles a file, or the policy of the home folder, for tools that need no keys.
 // The chain is that of the settings where there are any.
-func (c *command) policyToJudgeBy(file string) (*policy.Policy, *hive.Network, error) {
+func (c *command) policyToJudgeBy(ctx context.Context, file string) (*policy.Policy, *hive.Network, error) {
 	n := hive.Mainnet
 	cfg, err := c.settings()
 	switch {
@@ -78,7 +78,15 @@ func (c *command) policyToJudgeBy(file string) (*policy.Policy, *hive.Network, e
 			return nil, nil, err
 		}
 	}
-	p, err := compilePolicy(file)
+	var p *policy.Policy
+	compiled, stopped := await(ctx, func() (err error) {
+		p, err = compilePolicy(file)
+		return err
+	})
+	if stopped != nil {
+		return nil, nil, stopped
+	}
+	err = compiled
 	if own := cfg != nil && file == cfg.Policy; own && errors.Is(err, fs.ErrNotExist) {
 		err = c.policyLost(cfg, err)
 	}

@@ -26,7 +26,7 @@ The trail comes from the running agent. If none is running it comes from the
 ledger, and the keystore has to be unlocked.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			p, n, err := c.policyToJudgeBy("")
+			p, n, err := c.policyToJudgeBy(cmd.Context(), "")
 			if err != nil {
 				return err
 			}

@@ -25,7 +25,7 @@ The trail comes from the running agent. If none is running it comes from the
 ledger, and the keystore has to be unlocked.`,
 		Args: one("the FILE of the other policy"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			p, n, err := c.policyToJudgeBy(args[0])
+			p, n, err := c.policyToJudgeBy(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ takes the policy.`,
 			if err != nil {
 				return err
 			}
-			return c.runTests(files, how)
+			return c.runTests(cmd.Context(), files, how)
 		},
 	}
 	cmd.Flags().BoolVarP(&how.verbose, "verbose", "v", false,
@@ -157,7 +158,7 @@ type tested struct {
 	Least int `json:"least,omitempty"`
 }
 
-func (c *command) runTests(files []string, how testWay) error {
+func (c *command) runTests(ctx context.Context, files []string, how testWay) error {
 	n := hive.Mainnet
 	if cfg := c.settingsIfAny(); cfg != nil {
 		if own, err := service.Network(cfg); err == nil {
@@ -167,7 +168,10 @@ func (c *command) runTests(files []string, how testWay) error {
 	results := []tested{} // a list in JSON, too
 	ok := true
 	for _, file := range files {
-		one := testPolicy(file, n)
+		one, err := await(ctx, func() tested { return testPolicy(file, n) })
+		if err != nil {
+			return err
+		}
 		if one.Coverage != nil && one.Coverage.Percent() < int(how.least) {
 			one.OK, one.Least = false, int(how.least)
 		}

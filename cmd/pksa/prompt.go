@@ -182,15 +182,28 @@ func (c *command) sure(ctx context.Context, question string) error {
 // readUntil returns what read returns, or the cause of the end of ctx. The read may outlive the
 // call when a person interrupts; the process ends then.
 func readUntil(ctx context.Context, read func() ([]byte, error)) ([]byte, error) {
-	done := make(chan typed, 1)
-	go func() {
+	t, err := await(ctx, func() typed {
 		text, err := read()
-		done <- typed{text, err}
-	}()
+		return typed{text, err}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t.text, t.err
+}
+
+// await returns what work returns, or the cause of the end of ctx. The work, which takes no context
+// and changes nothing, may outlive the call when a person interrupts; the process ends then.
+func await[T any](ctx context.Context, work func() T) (done T, err error) {
+	if ctx.Err() != nil {
+		return done, context.Cause(ctx)
+	}
+	result := make(chan T, 1)
+	go func() { result <- work() }()
 	select {
-	case t := <-done:
-		return t.text, t.err
+	case done = <-result:
+		return done, nil
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return done, context.Cause(ctx)
 	}
 }

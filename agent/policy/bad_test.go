@@ -73,6 +73,20 @@ func TestNoApproverIsWarnedOf(t *testing.T) {
 	}
 }
 
+// Two names of one wallet may be near each other: then none of them is the other one, misspelt.
+func TestMisspeltNamesOfTheWallet(t *testing.T) {
+	const src = "version: 2\n" +
+		"allow:\n  - {name: a, request: sign, accounts: [alice], apps: [tipbot], operations: [vote]}\n" +
+		"deny:\n  - {name: b, accounts: [alise], operations: [vote]}\n  - {name: c, apps: [tipbott]}\n"
+	env := policy.Options{Apps: []string{"tipbot", "tipbott"}, Accounts: []hive.AccountName{"alice", "alise"}}
+	if p, problems := policy.Compile("policy.yaml", []byte(src), env); p == nil {
+		t.Error(problems)
+	}
+	if p, problems := policy.Compile("policy.yaml", []byte(src), policy.Options{}); p != nil || len(problems) != 2 {
+		t.Errorf("not misspelt: %v", problems)
+	}
+}
+
 // A file NAME.right.yaml is the right way of what NAME.yaml does wrong, and is not warned of.
 func TestWarnings(t *testing.T) {
 	env := policy.Options{Apps: []string{"tipbot", "trader"}, Accounts: []hive.AccountName{"alice"}, Now: noon,

@@ -54,6 +54,7 @@ func (c *compiler) review(p *Policy) {
 			c.warnWhile(c.options.nobody() != "", c.nodes[r], "rule %q asks, and %s", r.name, c.options.nobody())
 		}
 	}
+	c.reviewMisspelt(p)
 	c.reviewWindows(p.limits)
 	c.reviewBehind(p.limits)
 	defer c.reviewSize(p)

@@ -23,7 +23,7 @@ func (c *compiler) reviewAside(r *rule, rules []*rule) {
 		for _, says := range []string{c.twinPasses(r, e, rules), c.giftPasses(r, e, rules), c.tokensPass(r, e, rules),
 			c.morePasses(r, e, rules), c.otherLetters(r, e, rules), c.besideMember(r, e, rules),
 			c.otherSpelling(r, e, rules), c.deniesLists(r, e, rules), c.deniesNoSigner(r, e, rules),
-			c.postingPaysNone(r, e, rules)} {
+			c.postingPaysNone(r, e, rules), c.misspeltValue(r, e, rules)} {
 			if says != "" {
 				c.Warn(c.entryName(n), "%s", says)
 			}

@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"maps"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -61,76 +59,17 @@ func (w schedule) meets(other schedule) bool {
 	})
 }
 
-// reviewIdle warns of a deny rule that denies nothing, in the names or the hours that it is about:
-// what no rule permits is denied anyway. That alone is no mistake, and a good guard: so names have
-// to be nearly those of a rule that permits. Sessions that are made by hand need no such rule.
+// reviewIdle warns of a deny rule that denies nothing, in the hours that it is about: what no rule
+// permits is denied anyway. Sessions that are made by hand need no such rule.
 func (c *compiler) reviewIdle(r *rule, p *Policy) {
 	if r.section != denySection || r.kinds[Auth] || r.silent || p.otherwise {
 		return
 	}
-	var permits []*rule
-	apps, accounts := nameSet{}, nameSet{}
-	for _, other := range p.rules {
-		if other.section.permits() {
-			permits = append(permits, other)
-			maps.Copy(apps, other.apps)
-			maps.Copy(accounts, other.accounts)
-		}
-	}
-	for _, names := range []struct {
-		key             string
-		said, permitted nameSet
-		all             func(*rule) bool
-	}{
-		{"apps", r.apps, apps, func(other *rule) bool { return other.apps == nil }},
-		{"accounts", r.accounts, accounts, func(other *rule) bool { return other.accounts == nil }},
-	} {
-		if slices.ContainsFunc(permits, names.all) {
-			continue
-		}
-		for name := range names.said {
-			if meant := misspeltAs(name, names.permitted); !names.permitted[name] && meant != "" {
-				c.Warn(c.valueOfKey(r, names.key), "%s: no rule permits anything for %s, so %q denies nothing of "+
-					"it; did you mean %s?", names.key, quote(name), r.name, quote(meant))
-			}
-		}
-	}
+	permits := slices.DeleteFunc(slices.Clone(p.rules), func(other *rule) bool { return !other.section.permits() })
 	near := slices.DeleteFunc(permits, func(other *rule) bool { return !other.mayMeet(r) })
 	meets := func(other *rule) bool { return other.when.meets(r.when) }
 	if r.when.meets(schedule{}) && len(near) > 0 && !slices.ContainsFunc(near, meets) {
 		c.Warn(c.nodes[r], "%q denies nothing: it holds only when no rule of its apps and accounts does, and what no "+
 			"rule permits is denied anyway; hours are in UTC", r.name)
 	}
-}
-
-// misspeltAs returns which of some names another one is, written otherwise: with other marks or
-// large letters, or with two letters in the wrong order. Names that differ in a letter or a digit
-// are those of two apps: bot1 and bot2.
-func misspeltAs(name string, names nameSet) string {
-	for _, other := range slices.Sorted(maps.Keys(names)) {
-		a, b := lettersOf(name), lettersOf(other)
-		if i := differ(a, b); i < 0 || len(a) == len(b) && i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] &&
-			a[i+2:] == b[i+2:] {
-			return other
-		}
-	}
-	return ""
-}
-
-// lettersOf returns a name in small letters, without the marks between its words.
-func lettersOf(name string) string {
-	return strings.NewReplacer("-", "", "_", "", ".", "", " ", "").Replace(strings.ToLower(name))
-}
-
-// differ returns the first place at which two texts differ, -1 if they do not.
-func differ(a, b string) int {
-	for i := range min(len(a), len(b)) {
-		if a[i] != b[i] {
-			return i
-		}
-	}
-	if len(a) == len(b) {
-		return -1
-	}
-	return min(len(a), len(b))
 }

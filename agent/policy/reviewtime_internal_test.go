@@ -47,13 +47,17 @@ func TestSchedulesMeet(t *testing.T) {
 }
 
 func TestNamesWrittenOtherwise(t *testing.T) {
-	names := nameSet{"tipbot": true, "trader": true, "bot1": true}
+	names := map[string]int{"tipbot": 1, "trader": 1, "bot1": 1, "tipbta": 0}
+	permits := func(name string) bool { return names[name] > 0 }
 	for name, want := range map[string]string{
 		"tip-bot": "tipbot", "TipBot": "tipbot", "tib_pot": "tipbot", "tibpot": "tipbot", "tpibot": "tipbot",
-		"rtader": "trader",
-		"bot2":   "", "bot": "", "bot11": "", "rtable": "", "": "", "tipbots": "",
+		"rtader":  "trader",
+		"tipbott": "tipbot", "tipbt": "tipbot", "tipbat": "tipbot",
+		"traider": "trader", "tip-bott": "",
+		"bot2": "", "tipbot1": "", "tipbot-a": "",
+		"botx": "", "trade1": "", "treadur": "", "bot": "", "bot11": "", "rtable": "", "": "", "tipbots": "",
 	} {
-		if got := misspeltAs(name, names); got != want {
+		if got := misspeltAs(name, names, permits); got != want {
 			t.Errorf("%q is %q", name, got)
 		}
 	}

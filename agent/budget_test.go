@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
 )
 
@@ -96,6 +97,45 @@ func TestLimitThroughEdits(t *testing.T) {
 		edit(strings.ReplaceAll(strings.ReplaceAll(fmt.Sprintf(twoVotes, "1 per 1h"), "few", "fewer"), "count:",
 			"requests:"), "fewer")
 		want("another measure", "ack", "nack")
+	})
+}
+
+// A reload tells which of the newest requests the new policy answers otherwise than the one
+// before; the trail keeps it.
+func TestReloadTriesTheNewestRequests(t *testing.T) {
+	withScript(t, fmt.Sprintf(twoVotes, "3 per 24h"), func(t *testing.T, w *world, script *scriptedClient) {
+		for n := range 3 {
+			time.Sleep(time.Second)
+			if got := answerKind(script.ask(request("sign_req", uuid(n+1), authKey,
+				votePayload("p", nowNonce())))); got != "ack" {
+				t.Fatal(got)
+			}
+		}
+		reload := func(text, method string) *audit.Trial {
+			t.Helper()
+			w.write("policy.yaml", text)
+			if _, err := w.agent.Methods()[method](t.Context(), nil); err != nil {
+				t.Fatal(err)
+			}
+			return w.agent.Status().Policy.Trial
+		}
+		trial := reload(fmt.Sprintf(twoVotes, "2 per 24h"), agent.MethodPolicyReload)
+		const want = "Of the last 3 requests one gets another answer: 1 allow → deny."
+		if trial == nil || trial.Text() != want || len(trial.Changes) != 1 || trial.Changes[0].Code != "limit" {
+			t.Errorf("a smaller limit: %+v", trial)
+		}
+		page, err := w.trail().Page(t.Context(), audit.Query{Last: true, Limit: 1})
+		if err != nil || !strings.Contains(string(page.Records[0].Content), want) {
+			t.Errorf("the trail: %s %v", page.Records[0].Content, err)
+		}
+		// Beside the policy before, which denies the third, not beside what was answered.
+		trial = reload(fmt.Sprintf(twoVotes, "2 per 48h"), agent.MethodReload)
+		if trial == nil || trial.Requests != 3 || trial.Same != 3 {
+			t.Errorf("a longer window: %+v", trial)
+		}
+		if trial := reload(fmt.Sprintf(twoVotes, "2 per 48h"), agent.MethodReload); trial != nil {
+			t.Errorf("the same policy: %+v", trial)
+		}
 	})
 }
 

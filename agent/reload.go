@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,11 +33,12 @@ type policyInForce struct {
 	policy   *policy.Policy
 	since    time.Time
 	warnings policy.Problems
-	fresh    []string // limits that began at zero with it
-	failed   string   // why the last reload changed nothing; empty if it did
-	waits    string   // why a watched file that changed is not taken; empty if it is
-	tests    string   // why its tests fail; empty if they do not, or have not been run yet
-	refused  bool     // failed says why the tests of the file on disk fail
+	fresh    []string     // limits that began at zero with it
+	trial    *audit.Trial // of the newest requests, beside the policy before; nil: there was none
+	failed   string       // why the last reload changed nothing; empty if it did
+	waits    string       // why a watched file that changed is not taken; empty if it is
+	tests    string       // why its tests fail; empty if they do not, or have not been run yet
+	refused  bool         // failed says why the tests of the file on disk fail
 }
 
 // ReadPolicy reads the policy file of the settings. It refuses, with an [*access.Error], a file
@@ -78,10 +80,12 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 	return compiled, problems, nil
 }
 
-// tried is what the tests beside a policy file said of it.
+// tried is what the tests beside a policy file said of it, and the newest requests.
 type tried struct {
 	hash   string // of the policy; empty if the file has errors
 	failed error  // nil if they pass
+	trial  *audit.Trial
+	beside string // the hash of the policy that the trial compares with
 }
 
 // errMeanwhile is in the errors of reloads that a second try may get past.
@@ -130,7 +134,23 @@ func (a *Agent) try(ctx context.Context, cfg *config.Config) tried {
 	if err != nil {
 		return tried{} // said when the policy is to be taken
 	}
-	return tried{next.Hash(), a.runTests(ctx, cfg, next)}
+	return a.tryPolicy(ctx, cfg, next)
+}
+
+// tryPolicy runs the tests of a policy, and judges the newest requests by it and by the one in
+// force.
+func (a *Agent) tryPolicy(ctx context.Context, cfg *config.Config, next *policy.Policy) tried {
+	old := a.policy.Load().policy
+	t := tried{hash: next.Hash(), beside: old.Hash()}
+	t.failed = a.trials.run(ctx, func(ctx context.Context) error {
+		err := gate.Run(ctx, cfg.Policy, next, a.network)
+		if t.hash != t.beside && ctx.Err() == nil {
+			t.trial = new(a.admin().Trail().Try(ctx, old, next, a.network))
+			err = cmp.Or(err, ctx.Err())
+		}
+		return err
+	})
+	return t
 }
 
 func (a *Agent) runTests(ctx context.Context, cfg *config.Config, p *policy.Policy) error {
@@ -228,6 +248,14 @@ func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings po
 		}
 		content["reason"] = how + plain.Cut(text, audit.MaxText)
 	}
+	trial := tests.trial
+	if tests.beside != old.Hash() || trial != nil && trial.Requests == 0 && trial.Ended == "" {
+		trial = nil // another one came into force meanwhile, or nothing was ever asked
+	}
+	if trial != nil {
+		content["trial"] = plain.Cut(trial.Text(), audit.MaxText)
+		a.log.Info("a policy comes into force: " + trial.Text())
+	}
 	// Recorded before it is in force: no request is judged by a policy that the trail does not
 	// name. A crash in between leaves a record of a reload that did not happen, and the next start
 	// loads the same file.
@@ -240,7 +268,7 @@ func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings po
 	// Requests that wait were judged by the rules of the old policy. The commit sees that another
 	// one is in force and judges them again.
 	a.policy.Store(&policyInForce{policy: next, since: time.Now(), warnings: warnings, fresh: fresh,
-		tests: tests.text()})
+		tests: tests.text(), trial: trial})
 	if err := a.ledger.Look(ctx, func(v ledger.View) { a.budget.load(v, next) }); err != nil {
 		a.log.Warn("counters are shown as the policy of before counts, until the next request", "err", err)
 	}

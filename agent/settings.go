@@ -158,7 +158,7 @@ func (a *Agent) tryWritten(ctx context.Context) tried {
 	if err != nil {
 		return tried{}
 	}
-	return tried{p.Hash(), a.runTests(ctx, next, p)}
+	return a.tryPolicy(ctx, next, p)
 }
 
 func (a *Agent) reloadLocked(ctx context.Context, tests tried, force bool) (done Reloaded, err error) {

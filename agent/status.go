@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/guard"
 	"pksa/agent/harden"
@@ -108,6 +109,9 @@ type PolicyStatus struct {
 	// Fresh are limits that began at zero when this file came into force: what was done before does
 	// not count in them.
 	Fresh []string `json:"limits_from_zero,omitempty"`
+	// Trial is what this file answers otherwise than the one before, to the newest requests. Nil
+	// after a start, and after a reload of the same file.
+	Trial *audit.Trial `json:"trial,omitempty"`
 	// Room is what is left of each limit.
 	Room []policy.Room `json:"room,omitempty"`
 }
@@ -323,7 +327,7 @@ func (a *Agent) policyStatus() PolicyStatus {
 	p := a.policy.Load()
 	s := PolicyStatus{File: a.settings().Policy, SHA256: p.policy.Hash(), Since: p.since, Failed: p.failed,
 		Waits: p.waits, Refused: p.refused, Tests: p.tests,
-		Fresh: p.fresh}
+		Fresh: p.fresh, Trial: p.trial}
 	for _, w := range p.warnings.Warnings() {
 		s.Warnings = append(s.Warnings, w.String())
 	}

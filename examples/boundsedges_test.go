@@ -104,6 +104,7 @@ var boundsDrawn = []struct{ how, test, words string }{
 	{list, "agent/policy TestSuggestedLinesOfWhatIsLeft", `99: "", 100: "", 101:`},
 	{list, "agent/audit TestReplayOfManyChanges", "2: 0, 3: 0, 4:"},
 	{list, "agent/audit TestReplayOfManyAnswers", "2: 0, 3: 0, 4:"},
+	{list, "agent/audit TestTrialIsBounded", "9: false, 10: false, 11: true"},
 	{list, "agent/policy TestSuggestedTexts", "{19, 2047, "},
 	{list, "agent/node TestAnswersOfAnyLength", "most - 1, most, most + 1"},
 	{list, "agent/node TestNodesOfAList", "7: 7, 8: 8, 9:"},

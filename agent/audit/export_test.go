@@ -31,6 +31,16 @@ func ReplayWith(read Source, p *policy.Policy, n *hive.Network, changes, decline
 	return r.run(read, n)
 }
 
+// TryWith is [Trail.Try] from record 7 on, with another bound of what limits count, and another
+// reason to end.
+func TryWith(read Source, old, next *policy.Policy, bytes int, end func() error) Trial {
+	r := replay{policy: next, before: old, from: 7, mostBytes: bytes, end: end}
+	return r.try(read, hive.Mainnet)
+}
+
+// FirstTried is the first record of a trial.
+var FirstTried = firstTried
+
 // The bounds of [Replay].
 const (
 	MostChanges  = mostChanges

@@ -74,16 +74,34 @@ type replay struct {
 	out      Replayed
 
 	mostChanges, mostDeclined int
+
+	// Of a trial:
+	before     *policy.Policy // nil: what was answered then is compared
+	beforeBook policy.Book
+	from       uint64       // the first record
+	mostBytes  int          // of a book; zero: any
+	end        func() error // why it ends early; nil: nothing ends it
 }
 
 func (r *replay) run(read Source, n *hive.Network) (Replayed, error) {
 	r.out.Changes, r.out.Turns = []Change{}, []Turn{} // lists in JSON, too
-	answers := Query{Filter: Filter{Kind: recordTypes[ledger.RecordDecided]}}
+	answers := Query{From: r.from, Filter: Filter{Kind: recordTypes[ledger.RecordDecided]}}
 	if err := read(answers, r.answer); err != nil {
 		return r.out, err
 	}
 	slices.Sort(r.declined)
-	err := EachRequest(read, Query{}, n, func(t *Request) error { r.judge(t); return nil })
+	err := EachRequest(read, Query{From: r.from}, n, func(t *Request) error {
+		if r.end != nil {
+			if err := r.end(); err != nil {
+				return err
+			}
+		}
+		r.judge(t)
+		if r.mostBytes > 0 && max(r.book.Bytes(), r.beforeBook.Bytes()) > r.mostBytes {
+			return errTrialLarge
+		}
+		return nil
+	})
 	return r.out, err
 }
 
@@ -121,16 +139,27 @@ func (r *replay) judge(t *Request) {
 	}
 	if t.Time.Sub(r.kept) >= time.Hour { // as the agent does, so that a long trail takes no more memory
 		r.book.Keep(r.windows, t.Time)
+		if r.before != nil {
+			r.beforeBook.Keep(r.before.Windows(), t.Time)
+		}
 		r.kept = t.Time
 	}
 	r.out.Requests++
+	doable := t.doable()
+	if r.before != nil {
+		was := r.before.Decide(t.Request, &r.beforeBook, t.Time)
+		t.Was, t.Reason = was.Verdict, was.Reason
+		if doable {
+			r.beforeBook.Add(t.Time, t.charges(r.before, &r.beforeBook, was))
+		}
+	}
 	d := r.policy.Decide(t.Request, &r.book, t.Time)
 	if d.Verdict == t.Was {
 		r.out.Same++
 	} else {
 		r.change(t, d)
 	}
-	if t.doable() {
+	if doable {
 		r.book.Add(t.Time, t.charges(r.policy, &r.book, d))
 	}
 }

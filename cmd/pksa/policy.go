@@ -267,7 +267,10 @@ func (c *command) policyReload() *cobra.Command {
 nothing, and neither does one whose tests fail: those of NAME_test.yaml beside
 NAME.yaml (.yml, too), which "pksa policy test" runs, too. They have 10 seconds,
 and 96 KiB of file. With --force the policy is taken all the same; status, audit
-trail and metric say so.`,
+trail and metric say so.
+
+The last 5,000 records of the trail are judged by the new policy and by the one
+before, for two seconds at most: what gets another answer is told.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var status agent.PolicyStatus

@@ -39,8 +39,9 @@ ledger, and the keystore has to be unlocked.`,
 	}
 }
 
-func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
-	for _, change := range r.Changes {
+// printChanges prints two lines for each request that is answered otherwise.
+func printChanges(w io.Writer, changes []audit.Change) {
+	for _, change := range changes {
 		turn := fmt.Sprintf("%s → %s", change.Was, change.Now)
 		fmt.Fprintf(w, "%6d  %s  %s  %s of %s for %s\n", change.Number, when(change.Time), turn, change.What,
 			change.App, change.Account)
@@ -56,19 +57,17 @@ func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
 		}
 		fmt.Fprintf(w, "        %s\n", why)
 	}
+}
+
+func printReplay(w io.Writer, p *policy.Policy, r audit.Replayed) {
+	printChanges(w, r.Changes)
 	if len(r.Changes) > 0 {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "%s judged by %s, sha256 %s: %d the same", count(r.Requests, "request"), p.File(), short(p.Hash()),
 		r.Same)
-	for _, was := range []policy.Verdict{policy.Allow, policy.Ask, policy.Deny} {
-		for _, now := range []policy.Verdict{policy.Allow, policy.Ask, policy.Deny} {
-			for _, turn := range r.Turns {
-				if turn.Was == was && turn.Now == now {
-					fmt.Fprintf(w, ", %d %s → %s", turn.Requests, was, now)
-				}
-			}
-		}
+	if turns := audit.TurnsText(r.Turns); turns != "" {
+		fmt.Fprint(w, ", ", turns)
 	}
 	fmt.Fprintln(w, ".")
 	if r.NotListed > 0 {

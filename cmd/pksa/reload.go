@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/audit"
 	"pksa/agent/config"
 )
 
@@ -60,11 +61,24 @@ func printPolicyTaken(w io.Writer, status agent.PolicyStatus) {
 	for _, name := range status.Fresh {
 		fmt.Fprintf(w, "Limit %q begins at zero: it does not count what was done before.\n", name)
 	}
+	printTrial(w, status.Trial)
 	if status.Tests != "" {
 		fmt.Fprintln(w, "Its tests fail; `pksa policy test` shows how.")
 	}
 	if n := len(status.Warnings); n > 0 {
 		fmt.Fprintf(w, "%s; `pksa policy check` shows what.\n", count(n, "warning"))
+	}
+}
+
+// printTrial prints what a new policy answers otherwise than the one before.
+func printTrial(w io.Writer, t *audit.Trial) {
+	if t == nil || t.Requests == 0 && t.Ended == "" {
+		return
+	}
+	fmt.Fprintln(w, t.Text())
+	printChanges(w, t.Changes)
+	if n := t.Requests - t.Same - len(t.Changes); n > 0 {
+		fmt.Fprintf(w, "%6d  more\n", n)
 	}
 }
 

@@ -46,7 +46,7 @@ type request struct {
 	session *session
 	kind    protocol.Kind
 	text    string // of a challenge
-	large   bool   // sign: of 300 kB, and for nothing that the chain would take
+	large   bool   // sign: of 300 kB, which no transaction has room for; the wallet refuses it
 	ops     []byte // of a vote; see packOperations
 	data    string // what was sent, sealed
 

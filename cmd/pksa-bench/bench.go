@@ -208,13 +208,13 @@ func (run *running) besideLarge(ctx context.Context) (stop func(), err error) {
 		cancel()
 		app.close()
 		drives.Wait()
-		answered := 0
-		for _, r := range all {
-			if r.answer != nil {
-				answered++
-			}
-		}
-		run.bench.say("        %d large requests, %d of them answered %+v", len(all), answered, judgeAll(all))
+		total := len(all)
+		all = slices.DeleteFunc(all, func(r *request) bool { return r.answer == nil && r.failed == "" })
+		judged := judgeAll(all)
+		run.bench.say("        %d large requests: %d refused, as they must be, %d wrong, %d on their way at the end", total,
+			len(all)-judged.Wrong, judged.Wrong, total-len(all))
+		judged.Requests = 0 // they are not what is measured
+		run.result.tally.add(judged)
 	}, nil
 }
 

@@ -79,6 +79,9 @@ func (r *request) judge() error {
 	case protocol.Ack:
 		return r.judgeAck(m)
 	case protocol.Nack:
+		if r.large && m.Error == protocol.TextNotSupported {
+			return nil // no block has room for it
+		}
 		return fmt.Errorf("refused: %q", m.Error)
 	case protocol.Err:
 		text := m.Error
@@ -93,6 +96,9 @@ func (r *request) judge() error {
 }
 
 func (r *request) judgeAck(m protocol.Ack) error {
+	if r.large {
+		return errors.New("what no block has room for is answered with an ack")
+	}
 	if r.kind == protocol.Sign {
 		_, err := r.id(m)
 		return err

@@ -117,6 +117,19 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
+	for name, c := range map[string]struct {
+		answer protocol.Answer
+		right  bool
+	}{
+		"refused, as it must be": {protocol.Nack{Kind: protocol.Sign, Error: protocol.TextNotSupported}, true},
+		"refused otherwise":      {protocol.Nack{Kind: protocol.Sign, Error: protocol.TextRefused}, false},
+		"broadcast":              {protocol.BroadcastAck(sampleUUID, strings.Repeat("ab", 20)), false},
+	} {
+		large := &request{kind: protocol.Sign, large: true, session: newSession(accountName(0)), answer: c.answer}
+		if err := large.judge(); (err == nil) != c.right {
+			t.Errorf("a large one, %s: %v", name, err)
+		}
+	}
 	r := asked(t, protocol.Challenge)
 	answer := signedFor(t, r, r.text, key)
 	r.settle(answer, time.Now())

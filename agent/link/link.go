@@ -193,7 +193,8 @@ type Link struct {
 	options Options // mu guards the rates in it, which SetRates replaces
 	url     *url.URL
 	log     *slog.Logger
-	wake    chan struct{} // tells the registrar that something has changed
+	wake    chan struct{}  // tells the registrar that something has changed
+	chance  func() float64 // of pauses, in tests; else nil
 
 	handlers sync.WaitGroup
 
@@ -281,6 +282,9 @@ func (l *Link) Run(ctx context.Context) error {
 	defer l.handlers.Wait()
 	// Nothing that a relay does ends this loop: a wallet that gave up would need a person.
 	retry := newRetry()
+	if l.chance != nil {
+		retry.random = l.chance
+	}
 	for ctx.Err() == nil {
 		begun := time.Now()
 		life, err := l.connect(ctx, retry.dialLimit())

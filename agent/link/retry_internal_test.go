@@ -265,3 +265,6 @@ func TestDialLimits(t *testing.T) {
 		t.Errorf("after a fast one %v", got)
 	}
 }
+
+// TestingChance has the link draw its pauses from f, which returns numbers in [0, 1).
+func (l *Link) TestingChance(f func() float64) { l.chance = f }

@@ -211,8 +211,8 @@ func (run *running) besideLarge(ctx context.Context) (stop func(), err error) {
 		total := len(all)
 		all = slices.DeleteFunc(all, func(r *request) bool { return r.answer == nil && r.failed == "" })
 		judged := judgeAll(all)
-		run.bench.say("        %d large requests: %d refused, as they must be, %d wrong, %d on their way at the end", total,
-			len(all)-judged.Wrong, judged.Wrong, total-len(all))
+		run.bench.say("        %d large requests: %d refused, as they must be, %d wrong, %d still on their way",
+			total, len(all)-judged.Wrong, judged.Wrong, total-len(all))
 		judged.Requests = 0 // they are not what is measured
 		run.result.tally.add(judged)
 	}, nil

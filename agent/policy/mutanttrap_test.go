@@ -2,6 +2,18 @@ package policy_test
 
 // brokenTraps are mistakes that somebody may make when changing what looks for traps.
 var brokenTraps = []mutant{
+	{"a word of look-alikes is one", "reviewlook.go", " || strings.Trim(word, looksLatin) == \"\"", "", testsOfReview},
+	{"a foreign word is joined to all", "reviewlook.go", "if i < 0 || !latin {",
+		"if i < 0 || !latin && false {", testsOfReview},
+	{"a class of letters is a word", "reviewlook.go", "if key == \"regexp\" {", "if false {", testsOfReview},
+	{"what people read is a value", "reviewlook.go", "if !slices.Contains(keysOfNames, e.Key.Text) {",
+		"if true || !slices.Contains(keysOfNames, e.Key.Text) {", testsOfReview},
+	{"members are read by nobody", "reviewlook.go", "c.reviewLooks(e.Key, \"\")", "_ = 0", testsOfReview},
+	{"any memo says whose it is", "reviewexchange.go", "if m != nil && slices", "if m != nil || slices", testsOfReview},
+	{"no memo says whose it is", "reviewexchange.go", "if m != nil && slices", "if m != nil && false && slices",
+		testsOfReview},
+	{"any test of proposals says something", "reviewentry.go", "return m != nil\n\t}\n\treturn slices",
+		"return m != nil\n\t}\n\treturn true || slices", testsOfReview},
 	{"what is permitted by itself is permitted", "reviewmisspelt.go", " && !(r.section.permits() && said[name])", "",
 		testsOfReview},
 	{"what the wallet has is misspelt", "reviewmisspelt.go", "!permits(name) && !has(name)", "!permits(name)",

@@ -16,7 +16,7 @@ var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, freeShare, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
 	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice, freeAgent, freeAgentFee, freeKeys,
 	freeSigningKey, mostDenied, votesForAny, withoutMember, freeFeed, freeMemoKey,
-	beyondAll,
+	beyondAll, freeAccountAtExchange,
 }
 
 // reviewEntries warns about entries of a rule or limit that are no errors and say something else
@@ -72,13 +72,28 @@ func freeBeneficiaries(r *rule, e *opEntry) string {
 // votesForAny finds a rule that lets the application choose whom the account's stake votes for.
 func votesForAny(r *rule, e *opEntry) string {
 	field := map[string]string{"account_witness_vote": "witness", "update_proposal_votes": "proposal_ids"}[e.name]
-	if r.section != allowSection || field == "" || e.hasMatcher(field) || e.test("approve") != nil &&
+	if r.section != allowSection || field == "" || e.keepsVotes(field) || e.test("approve") != nil &&
 		!mayTake(e.test("approve"), boolValue(true)) {
 		return ""
 	}
 	write := map[string]string{"witness": "[bob, carol]", "proposal_ids": "{each: [0, 345]}"}[field]
 	return fmt.Sprintf("%s for any %s: the app chooses whom the account's stake votes for; say %s: %s", e.name,
 		map[string]string{"witness": "witness", "proposal_ids": "proposal"}[field], field, write)
+}
+
+// proposalsToCome are numbers of proposals that nobody has made yet.
+var proposalsToCome = []int{12345, 999999}
+
+// keepsVotes reports whether a test of whom an account votes for says something. Of patterns and
+// negations of witnesses other warnings say what they take.
+func (e *opEntry) keepsVotes(field string) bool {
+	m := e.test(field)
+	if m == nil || field == "witness" {
+		return m != nil
+	}
+	return slices.ContainsFunc(proposalsToCome, func(id int) bool {
+		return !mayTake(m, value{kind: isList, items: []value{countValue(id)}})
+	}) || hasNot(m)
 }
 
 // renouncing are the values of comment_options by which an author gets less than the post earns,

@@ -15,6 +15,7 @@ func (c *compiler) reviewFile(root *yamlnode.Node) {
 	c.reviewLists(root)
 	c.reviewTakenOut(root)
 	c.reviewTwice(root)
+	c.reviewLooks(root, "")
 	c.reviewLookalikes(root)
 }
 

@@ -228,11 +228,11 @@ type textTest struct {
 // whatever field says it.
 func (e *opEntry) textTests() (tests []textTest) {
 	for _, f := range e.fields {
-		if where := f.field; e.isRecipient(where) {
-			tests = append(tests, textTest{payeeField, textsOf(theOne(unwrapped(f.matcher)))})
-		} else {
-			tests = append(tests, textTestsOf(where, f.matcher)...)
+		where := f.field
+		if e.isRecipient(where) {
+			where = payeeField
 		}
+		tests = append(tests, textTestsOf(where, f.matcher)...)
 	}
 	return tests
 }

@@ -388,7 +388,7 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 		MethodPolicyView:     method(a.viewPolicy),
 		MethodPolicyExplain:  method(a.explainRecord),
 		MethodPolicySuggest: method(func(ctx context.Context, _ none) (audit.Suggested, error) {
-			return a.looks.Suggest(ctx, a.admin().Trail(), a.network)
+			return a.looks.Suggest(ctx, a.admin().Trail(), a.policy.Load().policy, a.network)
 		}),
 	}
 	for _, name := range forConsole {

@@ -74,7 +74,7 @@ func (l *Looks) Explain(ctx context.Context, t Trail, p *policy.Policy, n *hive.
 }
 
 // Suggest makes a draft of the newest records, or returns the one that is younger than a minute.
-func (l *Looks) Suggest(ctx context.Context, t Trail, n *hive.Network) (Suggested, error) {
+func (l *Looks) Suggest(ctx context.Context, t Trail, p *policy.Policy, n *hive.Network) (Suggested, error) {
 	read, end, err := l.begin(ctx, t)
 	if err != nil {
 		return Suggested{}, err
@@ -85,7 +85,7 @@ func (l *Looks) Suggest(ctx context.Context, t Trail, n *hive.Network) (Suggeste
 		if head, _ := t.Ledger.Head(); head > lookRecords {
 			q.From = head - lookRecords + 1
 		}
-		drafted, err := suggest(read, q, n, &policy.SeenLately{Most: draftRequests, MostBytes: draftBytes})
+		drafted, err := suggest(read, q, p, n, &policy.SeenLately{Most: draftRequests, MostBytes: draftBytes})
 		if err != nil {
 			return Suggested{}, err
 		}

@@ -22,7 +22,7 @@ func TestOneLookAtATime(t *testing.T) {
 	if _, err := l.Explain(t.Context(), Trail{}, nil, hive.Mainnet, 7); !errors.Is(err, errLooking) {
 		t.Errorf("explain: %v", err)
 	}
-	if _, err := l.Suggest(t.Context(), Trail{}, hive.Mainnet); !errors.Is(err, errLooking) {
+	if _, err := l.Suggest(t.Context(), Trail{}, nil, hive.Mainnet); !errors.Is(err, errLooking) {
 		t.Errorf("suggest: %v", err)
 	}
 	end()

@@ -10,18 +10,21 @@ type Suggested struct {
 	Requests int    `json:"requests"` // that it is made of
 	Older    int    `json:"older"`    // not looked at, because there were too many after them
 	Ruled    int    `json:"ruled"`    // denied by a deny rule or a limit: no rule helps
+	Allowed  int    `json:"allowed"`  // by rules in force by now, or a person is asked
 	Cut      int    `json:"cut"`      // not looked at, because they were cut when they were recorded
 	Summed   int    `json:"summed"`   // not looked at, because the trail has only sums of them
 	YAML     string `json:"yaml"`
 }
 
 // Suggest reads the records that a query picks, and makes a policy of what no rule allowed there.
-// Of the query it takes numbers, Since and App. An empty App means all.
-func Suggest(read Source, q Query, n *hive.Network) (Suggested, error) {
-	return suggest(read, q, n, new(policy.SeenLately))
+// Of the query it takes numbers, Since and App. An empty App means all. What the policy in force
+// allows by now is left out, and a rule of it that is near is named; nil if it is not known.
+func Suggest(read Source, q Query, inForce *policy.Policy, n *hive.Network) (Suggested, error) {
+	return suggest(read, q, inForce, n, new(policy.SeenLately))
 }
 
-func suggest(read Source, q Query, n *hive.Network, seen *policy.SeenLately) (Suggested, error) {
+func suggest(read Source, q Query, inForce *policy.Policy, n *hive.Network, seen *policy.SeenLately) (Suggested,
+	error) {
 	var out Suggested
 	app := q.App
 	q.Filter = Filter{Since: q.Since}
@@ -35,8 +38,17 @@ func suggest(read Source, q Query, n *hive.Network, seen *policy.SeenLately) (Su
 		case t.Cut:
 			out.Cut++
 		case t.Request == nil:
-		case t.Observed != nil,
-			t.Was == policy.Deny && (t.Code == policy.CodeUncovered || t.Code == policy.CodeForeignAuthority):
+		case t.Observed != nil, uncovered(t.Was, t.Code):
+			if inForce != nil && t.Observed == nil {
+				switch d := inForce.Decide(t.Request, nil, t.Time); {
+				case d.Verdict != policy.Deny:
+					out.Allowed++
+					return nil
+				case !uncovered(d.Verdict, d.Code):
+					out.Ruled++
+					return nil
+				}
+			}
 			seen.Add(policy.Seen{Request: t.Request, Time: t.Time})
 		case t.Was == policy.Deny:
 			out.Ruled++
@@ -48,7 +60,12 @@ func suggest(read Source, q Query, n *hive.Network, seen *policy.SeenLately) (Su
 	}
 	list := seen.List()
 	if out.Requests, out.Older = len(list), seen.Dropped(); out.Requests > 0 {
-		out.YAML = policy.Suggest(list)
+		out.YAML = inForce.Suggest(list)
 	}
 	return out, nil
+}
+
+// uncovered reports whether an answer is no for want of a rule.
+func uncovered(v policy.Verdict, code policy.Code) bool {
+	return v == policy.Deny && (code == policy.CodeUncovered || code == policy.CodeForeignAuthority)
 }

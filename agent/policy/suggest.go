@@ -27,8 +27,12 @@ type Seen struct {
 // knows which of what was seen is to happen again. A line that [Compile] complains of ends with a
 // comment that says to narrow it: version 2 takes the draft only once that is done. What cannot be
 // suggested stands in comments at the end.
-func Suggest(seen []Seen) string {
-	w := suggester{groups: map[string]*seenGroup{}, names: map[string]int{}, in: map[*Request][]string{}}
+func Suggest(seen []Seen) string { return (*Policy)(nil).Suggest(seen) }
+
+// Suggest does what the function [Suggest] does. Above a rule it says which rule of the policy p
+// would do with a change, and what it wants otherwise: that is often the better edit.
+func (p *Policy) Suggest(seen []Seen) string {
+	w := suggester{inForce: p, groups: map[string]*seenGroup{}, names: map[string]int{}, in: map[*Request][]string{}}
 	for _, s := range seen {
 		w.sort(s)
 	}
@@ -53,17 +57,19 @@ type seenGroup struct {
 	parts     [][]*part // for each entry, what was seen of it
 	times     []time.Time
 	texts     []value
+	last      Seen
 
 	body     string   // of the rule: all that stands behind its accounts
 	accounts []string // that the rule is for; of none, another group's rule says them
 }
 
 type suggester struct {
-	groups map[string]*seenGroup
-	names  map[string]int
-	left   []string // what cannot be suggested
-	all    []Seen
-	in     map[*Request][]string // the keys of a request's groups
+	inForce *Policy // nil: not known
+	groups  map[string]*seenGroup
+	names   map[string]int
+	left    []string // what cannot be suggested
+	all     []Seen
+	in      map[*Request][]string // the keys of a request's groups
 }
 
 func (w *suggester) leave(format string, args ...any) {
@@ -94,7 +100,7 @@ func (w *suggester) sort(s Seen) {
 		if p.kind == Auth && q.ManualSession {
 			continue
 		}
-		g := w.group(q, seenGroup{kind: p.kind, account: string(q.Account), app: q.App, roles: p.roles})
+		g := w.group(s, seenGroup{kind: p.kind, account: string(q.Account), app: q.App, roles: p.roles})
 		g.times = append(g.times, s.Time)
 		if p.kind == Challenge {
 			g.texts = append(g.texts, p.textValue())
@@ -116,7 +122,7 @@ func (w *suggester) sortSign(s Seen, parts []*part) {
 	if ordered {
 		about.names, about.forms = names, forms
 	}
-	g := w.group(q, about)
+	g := w.group(s, about)
 	if g.parts == nil {
 		g.behalf, g.names = map[string]bool{}, names[:1:1]
 		if ordered {
@@ -258,11 +264,14 @@ func (g *seenGroup) key() string {
 	return fmt.Sprintf("%q %q %v %v %t %t %q", g.app, g.account, g.kind, g.roles, g.broadcast, g.exact, g.names)
 }
 
-func (w *suggester) group(q *Request, g seenGroup) *seenGroup {
+func (w *suggester) group(s Seen, g seenGroup) *seenGroup {
 	key := g.key()
-	w.in[q] = append(w.in[q], key)
+	w.in[s.Request] = append(w.in[s.Request], key)
 	if w.groups[key] == nil {
 		w.groups[key] = &g
+	}
+	if kept := w.groups[key]; !s.Time.Before(kept.last.Time) {
+		kept.last = s
 	}
 	return w.groups[key]
 }
@@ -383,6 +392,9 @@ func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
 	if n := len(g.accounts); n > 1 {
 		whose = fmt.Sprintf("%d accounts", n)
 	}
+	if near := w.nearest(g); near != "" {
+		fmt.Fprintf(b, "  # %s\n", near)
+	}
 	fmt.Fprintf(b, "  - name: %s\n", yamlText(w.name(fmt.Sprintf("%s of %s for %s", g.about(), g.app, whose))))
 	fmt.Fprintf(b, "    comment: %s\n", yamlText("seen "+times(g.times)))
 	var names []string
@@ -391,6 +403,29 @@ func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
 	}
 	b.WriteString(strings.Replace(g.body, placeOfAccounts, strings.Join(names, ", "), 1))
 }
+
+// nearest returns which rule in force would do with a change for the newest request of a group;
+// empty if none is near.
+func (w *suggester) nearest(g *seenGroup) string {
+	if w.inForce == nil {
+		return ""
+	}
+	q := g.last.Request
+	parts := q.parts()
+	j := judgement{policy: w.inForce, scope: newScope(q, parts, g.last.Time)}
+	for _, p := range parts {
+		n := j.nearest(p)
+		if p.kind != g.kind || n.rule == nil || n.failed <= onApp || n.failed == onOperation || n.failed == satisfied {
+			continue
+		}
+		return plain.CutRunes(strings.ReplaceAll(fmt.Sprintf("The %s would do, but for: %s",
+			w.inForce.ruleText(n.rule), strings.Join(n.rule.misses(j.scope, p), "; ")), "\n", " "), longestNear)
+	}
+	return ""
+}
+
+// longestNear is how much is said of a rule in force that is near, in letters.
+const longestNear = 400
 
 // placeOfAccounts stands in a rule's body for its accounts. No text has it: it would be escaped.
 const placeOfAccounts = "\x00"

@@ -305,3 +305,60 @@ func TestWrittenRequestsComeBack(t *testing.T) {
 		}
 	}
 }
+
+// A draft says which rule in force would do with a change, and is the same otherwise.
+func TestSuggestionsKnowTheRulesInForce(t *testing.T) {
+	inForce, problems := policy.Compile("home/policy.yaml", []byte(`version: 1
+allow:
+  - {name: tips, request: sign, apps: [tipbot], key: active,
+     operations: [transfer: {to: [bob, carol], amount: {max: 1.000 HBD}}]}
+  - {name: logins, request: auth, apps: [tipbot]}
+  - {name: texts, request: challenge, apps: [tipbot], text: hello}
+`), policy.Options{})
+	if inForce == nil {
+		t.Fatal(problems)
+	}
+	at := func(h int) time.Time { return noon.Add(time.Duration(h) * time.Hour) }
+	seen := []policy.Seen{
+		{Request: sign("tipbot", hive.Active, transfer(t, "bob", "1.000 HBD", ""),
+			transfer(t, "bob", "2.500 HBD", "")), Time: at(1)},
+		{Request: &policy.Request{Kind: policy.Auth, Account: "alice", App: "tipbot",
+			AuthChallenge: &policy.AuthChallenge{Role: hive.Posting, Text: "hello, world"}}, Time: at(0)},
+		{Request: sign("tipbot", hive.Active, transfer(t, "bob", "1.500 HBD", "")), Time: at(0)},
+		{Request: sign("tipbot", hive.Posting, vote(t, "alice", "bob", 100)), Time: at(0)},
+		{Request: sign("other", hive.Active, transfer(t, "bob", "1.000 HBD", "")), Time: at(0)},
+	}
+	const want = `  # The rule "tips" (policy.yaml:3) would do, but for: amount 2.500 HBD > max 1.000 HBD
+  - name: transfer of tipbot for alice
+`
+	text := inForce.Suggest(seen)
+	if !strings.Contains(text, want) || strings.Count(text, "# The rule") != 2 ||
+		!strings.Contains(text, "  # The rule \"texts\" (policy.yaml:6) would do, but for: ") {
+		t.Errorf("%s\nwant\n%s", text, want)
+	}
+	near := 0
+	for i := range uint64(60) {
+		m := maker{rand.New(rand.NewPCG(i, 78))}
+		mod := m.model()
+		inForce, _ := policy.Compile("policy.yaml", []byte(pen{Rand: m.Rand}.model(mod)),
+			policy.Options{ErrorsOnly: true})
+		var seen []policy.Seen
+		for k := range 6 {
+			seen = append(seen, policy.Seen{Request: m.request(t, mod).Request, Time: at(k)})
+		}
+		var rest []string
+		for line := range strings.Lines(inForce.Suggest(seen)) {
+			if strings.HasPrefix(line, "  # The rule ") {
+				near++
+			} else {
+				rest = append(rest, line)
+			}
+		}
+		if got, want := strings.Join(rest, ""), policy.Suggest(seen); got != want {
+			t.Fatalf("seed %d: the draft is another one:\n%s\nwant\n%s", i, got, want)
+		}
+	}
+	if near < 20 {
+		t.Errorf("%d rules were near; the test proves little", near)
+	}
+}

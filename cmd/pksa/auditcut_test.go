@@ -90,7 +90,7 @@ func sourceOf(records ...audit.Record) audit.Source {
 
 // suggestFrom prints what is suggested for a trail.
 func suggestFrom(trail audit.Source, app string, s streams, asJSON bool) error {
-	out, err := audit.Suggest(trail, audit.Query{Filter: audit.Filter{App: app}}, hive.Mainnet)
+	out, err := audit.Suggest(trail, audit.Query{Filter: audit.Filter{App: app}}, nil, hive.Mainnet)
 	if err != nil {
 		return err
 	}

@@ -20,10 +20,13 @@ func (c *command) policySuggest() *cobra.Command {
 		Long: `Prints a policy that allows what no rule allowed so far, and what rules with
 "mode: observe" would have decided differently: each operation with the values
 that were seen, JSON with the forms that it had, and limits of what went out in
-24 hours. It is a draft to pick rules from, not a policy to use as it is: lines
-that ` + "`pksa policy check`" + ` complains of say so, and no policy takes them until
-they are narrowed. It is made of the newest 10,000 requests that fit into 32 MiB
-of memory, and says how many there were before.
+24 hours. What the policy allows by now is left out; where one of its rules
+would do with a change, a comment says which, and what it lacks.
+
+It is a draft to pick rules from, not a policy to use as it is: lines that
+` + "`pksa policy check`" + ` complains of say so, and no policy takes them until they are
+narrowed. It is made of the newest 10,000 requests that fit into 32 MiB of
+memory, and says how many there were before.
 
 The trail comes from the running agent. If none is running it comes from the
 ledger, and the keystore has to be unlocked.`,
@@ -37,6 +40,7 @@ ledger, and the keystore has to be unlocked.`,
 			if err != nil {
 				return err
 			}
+			inForce, _, _ := c.policyToJudgeBy(cmd.Context(), "") // a draft is of use where none can be read, too
 			from := time.Time{}
 			if since != "" {
 				length, err := days(since)
@@ -47,7 +51,7 @@ ledger, and the keystore has to be unlocked.`,
 			}
 			trail := c.openTrail(false)
 			q := audit.Query{Filter: audit.Filter{App: app, Since: from}}
-			out, err := audit.Suggest(trail.source(cmd.Context()), q, n)
+			out, err := audit.Suggest(trail.source(cmd.Context()), q, inForce, n)
 			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
@@ -62,6 +66,8 @@ ledger, and the keystore has to be unlocked.`,
 func (c *command) printSuggested(out audit.Suggested, app string) error {
 	return c.print(out, func(w io.Writer) {
 		switch {
+		case out.Requests == 0 && out.Allowed > 0:
+			fmt.Fprintln(w, "# Nothing to suggest.")
 		case out.Requests == 0 && app != "":
 			fmt.Fprintf(w, "# Nothing to suggest: no request of an app %q was denied for want of a rule.\n", app)
 		case out.Requests == 0:
@@ -77,6 +83,10 @@ func (c *command) printSuggested(out audit.Suggested, app string) error {
 		}
 		if out.Cut > 0 {
 			fmt.Fprintln(w, "# "+cutLine(out.Cut))
+		}
+		if out.Allowed > 0 {
+			fmt.Fprintf(w, "# %s left out: the policy allows that by now, or asks a person.\n",
+				wasOrWere(out.Allowed, "request"))
 		}
 		if out.Ruled > 0 {
 			fmt.Fprintf(w, "# %s denied by deny rules, by limits or whatever the policy says: no rule helps.\n# "+

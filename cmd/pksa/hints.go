@@ -43,6 +43,8 @@ var (
 		"put a copy of it back, or let the setting unlock or PKSA_UNLOCK name where it is. Without it nobody can read "+
 			"the keystore, nor the ledger: `pksa init --set-aside` keeps both under other names and makes a new "+
 			"wallet with the same settings and policy; then import the keys again, and give the apps new secrets")
+	adviceOpenerUnit = advise("opener-unit", "the systemd unit gives it to the wallet: run this by pksa-admin, as "+
+		"root; where no unit does, let the setting unlock or PKSA_UNLOCK name where it is")
 	adviceOpenerBad = advise("opener-bad",
 		"put a whole copy of it back; without one, `pksa init --set-aside` keeps the "+
 			"keystore and the ledger under other names and makes a new wallet")

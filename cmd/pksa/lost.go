@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"pksa/agent/config"
@@ -42,12 +43,22 @@ func (c *command) checkWallet(cfg *config.Config) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
+	if err := belongsToUs(cfg); err != nil {
+		return err
+	}
+	if os.Getenv("PKSA_UNLOCK") == "" && slices.Contains(walletPlaces(), cfg.Home) {
+		return hint(fmt.Errorf("%w: %s is missing", errOpenerElsewhere, path), adviceOpenerUnit)
+	}
 	err := fmt.Errorf("what opens the keystore is lost: %s is missing", path)
 	if !is(filepath.Join(cfg.Home, "config.yaml")) && os.Getenv("PKSA_UNLOCK") == "" {
 		err = fmt.Errorf("%w, and so is config.yaml, which may have named another place", err)
 	}
 	return hint(err, adviceOpenerLost)
 }
+
+// errOpenerElsewhere means that a service may have what opens the keystore, which would not be lost
+// then: its unit names another place than the settings do.
+var errOpenerElsewhere = errors.New("what opens the keystore is not here")
 
 // openerFile returns the file that holds what opens the keystore, if it is in one.
 func openerFile(cfg *config.Config) (path string, ok bool) {

@@ -95,7 +95,9 @@ var errIdentityUnreadable = errors.New("no identity stands there")
 // checkLost returns an error unless the keystore cannot be opened because it, or what opens it, is
 // lost. Whatever else is wrong may be mended.
 func (c *command) checkLost(ctx context.Context, cfg *config.Config) error {
-	if c.checkWallet(cfg) != nil {
+	if err := c.checkWallet(cfg); errors.Is(err, errOpenerElsewhere) {
+		return err
+	} else if err != nil {
 		return nil // what opens it is missing
 	}
 	secret, err := c.unlockSecret(ctx, cfg)

@@ -116,7 +116,10 @@ func goneText(differ []config.Change) string {
 
 // foresee returns why a start would fail, as far as that shows without what opens the keystore.
 func (c *command) foresee(cfg *config.Config) []string {
-	reasons := service.Foresee(cfg)
+	var reasons []string
+	if belongsToUs(cfg) == nil { // root does not know what the unit of another user's wallet gives to it
+		reasons = service.Foresee(cfg)
+	}
 	if _, _, err := agent.LoadPolicy(cfg, nil, nil); err != nil {
 		reasons = append(reasons, "the policy cannot be used: "+strings.TrimSpace(err.Error()))
 	}

@@ -109,7 +109,7 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 		return ruling
 	})
 	if err != nil {
-		a.asks.leave(p)
+		a.giveUp(ctx, p, err)
 		a.notAdmitted(ctx, r, err)
 		return granted{}, false
 	}
@@ -117,6 +117,23 @@ func (a *Agent) admit(ctx context.Context, p *proposal) (granted, bool) {
 		return a.ask(ctx, p, result.Number, j)
 	}
 	return a.ruled(ctx, p, result, j)
+}
+
+// giveUp frees what a request holds of which the ledger has recorded nothing. After a commit that
+// failed it may have.
+func (a *Agent) giveUp(ctx context.Context, p *proposal, err error) {
+	a.asks.leave(p)
+	if ctx.Err() == nil && !errors.Is(err, ledger.ErrCommit) {
+		a.unsigned(p)
+	}
+}
+
+// unsigned frees the id of what will not be signed. An id that an application made is taken
+// once its request is allowed.
+func (a *Agent) unsigned(p *proposal) {
+	if p.tx != nil && !p.request.Exact {
+		a.recent.release(p.tx.id)
+	}
 }
 
 // admission returns what the ledger must know of a request to use it up. Now it waits for its turn:
@@ -160,6 +177,7 @@ func (a *Agent) ruled(ctx context.Context, p *proposal, result ledger.Admitting,
 		}
 		return g, true
 	}
+	a.unsigned(p)
 	// On disk: the refusal with its nonce, and no answer. The next start answers by the record.
 	crashpoint("denied")
 	a.refuse(ctx, g, j)

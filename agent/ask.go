@@ -358,7 +358,7 @@ func (a *Agent) afterAsking(ctx context.Context, p *proposal, number uint64) (gr
 		return ruling
 	})
 	if err != nil {
-		a.asks.leave(p)
+		a.giveUp(ctx, p, err)
 		a.notAdmitted(ctx, p.run, err)
 		return granted{}, false
 	}

@@ -282,8 +282,9 @@ func (r *run) notBroadcast(o node.Outcome, id hive.TxID) protocol.Answer {
 // WhereaboutsParams name a transaction that this wallet signed.
 type WhereaboutsParams struct {
 	Transaction string    `json:"transaction"`
-	Asked       time.Time `json:"asked"`           // when the request for it came
-	Exact       bool      `json:"exact,omitempty"` // the application made it
+	Asked       time.Time `json:"asked"` // when the request for it came
+	// Long says that it may live longer than usual: the application made it, or a person was asked.
+	Long bool `json:"long,omitempty"`
 }
 
 // Whereabouts is what nodes say of a transaction now.
@@ -298,11 +299,11 @@ func (Whereabouts) Promises() []string { return []string{"transaction"} }
 const (
 	// mostAsking is how long nodes are asked where a transaction is: a person waits for it.
 	mostAsking = 10 * time.Second
-	// mostLifetime is longer than any transaction that we make lasts from the request on, and
-	// mostExactLife than any that an application makes, see limits.transaction_life. The trail does
-	// not have the expiration.
-	mostLifetime  = time.Hour
-	mostExactLife = 25 * time.Hour
+	// mostLifetime is longer than a transaction that we make lasts from the request on. mostLong is
+	// longer than one lasts that an application makes, see limits.transaction_life, or that waits
+	// for a person as long as its request lives. The trail does not have the expiration.
+	mostLifetime = time.Hour
+	mostLong     = 25 * time.Hour
 )
 
 // whereabouts asks the nodes for a transaction, when a person wants to know. The client looks after
@@ -316,8 +317,8 @@ func (a *Agent) whereabouts(ctx context.Context, p WhereaboutsParams) (Whereabou
 	ctx, cancel := context.WithTimeout(ctx, mostAsking)
 	defer cancel()
 	life := mostLifetime
-	if p.Exact {
-		life = mostExactLife
+	if p.Long {
+		life = mostLong
 	}
 	expiration := hive.TimeOf(p.Asked.Add(life))
 	return Whereabouts{p.Transaction, a.node.Whereabouts(ctx, id, expiration)}, nil

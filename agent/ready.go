@@ -128,6 +128,9 @@ func (a *Agent) transactionProblems(now time.Time) (found []status.Hindrance) {
 	if a.recent.waits(now) {
 		add(status.CauseLedger, errIDsUnknown.Error())
 	}
+	if a.recent.full("", now) {
+		add(status.CauseLedger, errManyIDs.Error())
+	}
 	if a.uncertain.full("") {
 		add(status.CauseNode, errUncertain.Error())
 	}

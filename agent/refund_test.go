@@ -370,7 +370,7 @@ func TestAcceptedAndLost(t *testing.T) {
 					id = page.Records[0].TxID
 				}
 				now, err := callMethod[agent.Whereabouts](t, s.world, agent.MethodWhereabouts,
-					agent.WhereaboutsParams{Transaction: id, Asked: page.Records[0].Time, Exact: exact})
+					agent.WhereaboutsParams{Transaction: id, Asked: page.Records[0].Time, Long: exact})
 				if err != nil || now.Transaction != id {
 					t.Errorf("%+v, %v", now, err)
 				}

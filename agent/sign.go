@@ -166,8 +166,8 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, 
 	}
 	var differs *differsError
 	switch {
-	case errors.Is(err, errSameAgain), errors.Is(err, errIDsUnknown), errors.Is(err, errUncertain),
-		errors.Is(err, errExactIDs):
+	case errors.Is(err, errSameAgain), errors.Is(err, errIDsUnknown), errors.Is(err, errManyIDs),
+		errors.Is(err, errUncertain), errors.Is(err, errExactIDs):
 		p.obstacle = &obstacle{text: protocol.TextBusy, outcome: "busy", reason: err.Error()}
 	case err != nil:
 		if errors.As(err, &differs) {
@@ -212,6 +212,10 @@ var errUncertain = errors.New("the outcome of too many transactions is not known
 
 // errExactIDs stops an application that makes transactions faster than any person could want.
 var errExactIDs = errors.New("the app made too many transactions in the last minutes")
+
+// errManyIDs stops more transactions while those of the last minutes could be on their way.
+var errManyIDs = errors.New("too many transactions were made in the last minutes: until some of them have expired, " +
+	"no more are made")
 
 // errIDsUnknown says that transactions may be on their way whose ids are lost.
 var errIDsUnknown = errors.New("audit records of the last minutes are lost: until the transactions of that time have " +
@@ -277,8 +281,11 @@ func (a *Agent) decodeSame(bytes []byte, ops []hive.Operation) (hive.Transaction
 func (a *Agent) build(tx hive.Transaction, exact bool) (*transaction, error) {
 	var id hive.TxID
 	var bytes []byte
-	if a.recent.waits(time.Now()) {
+	switch now := time.Now(); {
+	case a.recent.waits(now):
 		return nil, errIDsUnknown
+	case !exact && a.recent.full("", now):
+		return nil, errManyIDs
 	}
 	latest := tx.Expiration + maxShift
 	for {
@@ -359,14 +366,26 @@ func (r *recentIDs) remember(id hive.TxID, expires, now time.Time) {
 // mostRecentExact is how many ids of transactions are kept that one app made.
 const mostRecentExact = 10_000
 
-// full reports whether no room is left for what an app makes.
+// release frees the id of a transaction that the wallet made and will not sign: else whoever is
+// denied fills the table for those who are not.
+func (r *recentIDs) release(id hive.TxID) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if one, ok := r.ids[id]; ok && one.maker == "" {
+		delete(r.ids, id)
+	}
+}
+
+// full reports whether no room is left: for what an app makes or, if maker is empty, for what the
+// wallet makes.
 func (r *recentIDs) full(maker string, now time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.exact[maker] >= mostRecentExact || len(r.ids) >= mostRecent {
+	isFull := func() bool { return len(r.ids) >= mostRecent || maker != "" && r.exact[maker] >= mostRecentExact }
+	if isFull() {
 		r.drop(now)
 	}
-	return r.exact[maker] >= mostRecentExact || len(r.ids) >= mostRecent
+	return isFull()
 }
 
 // takeExact claims the id of a transaction that an app made, so that none of ours gets the same one

@@ -46,6 +46,14 @@ func (a *Agent) Uncertain() int {
 	return a.uncertain.all.number
 }
 
+// FillOwnIDs takes all ids that there may be, as of transactions that the wallet made.
+func (a *Agent) FillOwnIDs() {
+	now := time.Now()
+	for n := range mostRecent {
+		a.recent.take(hive.TxID{1, byte(n), byte(n >> 8), byte(n >> 16)}, now.Add(lifetime), now)
+	}
+}
+
 // RecentIDs returns how many ids of transactions are kept.
 func (a *Agent) RecentIDs() int {
 	a.recent.mu.Lock()

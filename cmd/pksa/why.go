@@ -111,7 +111,7 @@ func (t *trail) toNow(ctx context.Context, records []audit.Record) ([]audit.Reco
 	}
 	var now agent.Whereabouts
 	params := agent.WhereaboutsParams{Transaction: e.transactionID(), Asked: first.Time,
-		Exact: contentOf(first).TransactionBy != ""}
+		Long: contentOf(first).TransactionBy != "" || first.Verdict == "pending"}
 	if err := t.call(ctx, agent.MethodWhereabouts, params, &now); err != nil {
 		return e.records, "block not asked: " + err.Error(), nil
 	}

@@ -178,7 +178,7 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 		if m, ok := c.filledText(n, sh); ok {
 			return m
 		}
-		hint := didYouMean(name, c.listNames)
+		hint := c.meantList(name, accountName, actorName)
 		switch {
 		case hint != "":
 		case strings.HasPrefix(name, "{") || strings.HasPrefix(name, "("):

@@ -285,7 +285,7 @@ func (c *compiler) expand(items []*yamlnode.Node, key string) []*yamlnode.Node {
 		case !known && (name == accountName || name == actorName):
 			c.Complain(item, "$%s has no meaning in %s", name, key)
 		case !known:
-			c.Complain(item, "there is no list %q%s", name, didYouMean(name, c.listNames))
+			c.Complain(item, "there is no list %q%s", name, c.meantList(name))
 		default:
 			out = append(out, c.expand(list, key)...)
 		}

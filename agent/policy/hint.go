@@ -17,6 +17,21 @@ func didYouMean(word string, known []string) string {
 	return plain.DidYouMean(nearestWord(word, known))
 }
 
+// meantList returns the list that a name behind $ may have been meant to be, of those with a name
+// that a list can have, or one of some other names.
+func (c *compiler) meantList(name string, others ...string) string {
+	known := slices.DeleteFunc(slices.Clone(c.listNames), func(list string) bool {
+		return list == accountName || list == actorName || list == "" || list[0] >= '0' && list[0] <= '9'
+	})
+	if hint := didYouMean(name, known); hint != "" {
+		return hint
+	}
+	if meant := nearestWord(name, others); meant != "" {
+		return "; did you mean $" + meant + "?"
+	}
+	return ""
+}
+
 // nearestWord returns the one of known that the word was probably meant to be, or "".
 func nearestWord(word string, known []string) string {
 	if meant, ok := otherNames[word]; ok && slices.Contains(known, meant) {

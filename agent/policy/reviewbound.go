@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
 	"pksa/protocol/hive"
 )
@@ -97,16 +98,24 @@ func (e *opEntry) saidAssets(field string) (said []hive.Symbol) {
 	return said
 }
 
+// onlyOne reports whether the rule is about one operation of those of which a day has some few: a
+// limit of requests in a day, of whatever content, is meant for these.
+func (b binding) onlyOne() bool {
+	return len(b.rule.entries) == 1 && (b.entry.name == "vote" || b.entry.name == "comment")
+}
+
 // countsRequestsOf returns a limit that names the operation and counts requests, if nothing counts
-// how many of them stand in one request; nil if something does.
-func (b binding) countsRequestsOf() *limit {
+// how many of them stand in one request; nil if something does. One of a day that names nothing is
+// about the operation, too, where any is set.
+func (b binding) countsRequestsOf(any bool) *limit {
 	sums := slices.ContainsFunc(b.limits, func(l *limit) bool { return l.measure == measureSum })
 	if b.entry == nil || b.rule.ordered || sums || b.unbound((*limit).countsOperations).limit == nil {
 		return nil
 	}
 	for _, l := range b.limits {
 		if l.measure == measureRequests && l.overTime() && !b.entry.group && !l.ordered &&
-			slices.ContainsFunc(l.entries, func(e opEntry) bool { return e.name == b.entry.name }) {
+			(l.entries == nil && any && l.longest() >= 24*time.Hour ||
+				slices.ContainsFunc(l.entries, func(e opEntry) bool { return e.name == b.entry.name })) {
 			return l
 		}
 	}

@@ -38,5 +38,5 @@ func (c *compiler) requestsOf(r *rule, limits []*limit) *limit {
 		return nil
 	}
 	near := slices.DeleteFunc(slices.Clone(limits), func(l *limit) bool { return l.observe || !l.touches(r, e) })
-	return (binding{r, e, near, &c.steps}).countsRequestsOf()
+	return (binding{r, e, near, &c.steps}).countsRequestsOf(false)
 }

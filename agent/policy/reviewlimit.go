@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"time"
 
 	"pksa/protocol/hive"
 )
@@ -69,6 +70,10 @@ func (c *compiler) reviewValue(b binding, rules []*rule) {
 		c.Warn(node, "%q lets %s spend as often as fits one request: %q counts requests, and each can hold many "+
 			"operations; say count in its place, add count: 1 per request, or a limit with spend", name, what,
 			often.limit.name)
+	case b.unbound((*limit).slow).limit != nil && b.fastest() != nil:
+		l := b.fastest()
+		c.Warn(node, "%q lets %s spend as often as limit %q has the same room again, %d times in a day; add a window "+
+			"such as 24h there, or a limit with spend", name, what, l.name, 24*time.Hour/l.longest())
 	default:
 		if l := b.unbound(b.total).limit; l != nil {
 			c.Warn(node, "%q lets %s spend without any limit but %q, which has one counter for each value of a field "+
@@ -100,7 +105,7 @@ func (c *compiler) reviewCounted(b binding) {
 		if l := b.unbound(b.total).limit; l != nil {
 			c.Warn(c.nodes[b.rule], "%q lets %s through as often as the app likes: limit %q has one counter for each "+
 				"value of a field that the app chooses, and no limit counts all", b.rule.name, what, l.name)
-		} else if l := b.countsRequestsOf(); l != nil {
+		} else if l := b.countsRequestsOf(b.onlyOne()); l != nil {
 			c.Warn(c.nodes[b.rule], "%q lets %s through as often as fits one request: limit %q counts requests, and "+
 				"each can hold many operations; say count in its place, or add count: 1 per request", b.rule.name, what,
 				l.name)
@@ -124,6 +129,21 @@ func (l *limit) always() bool { return true }
 
 // spends reports whether the limit counts how much is spent.
 func (l *limit) spends() bool { return l.measure == measureSpend }
+
+// slow reports whether the limit bounds what is spent in an hour at least. A budget of minutes has
+// a warning of its own.
+func (l *limit) slow() bool { return l.overTime() && (l.spends() || l.longest() >= shortestBudget) }
+
+// fastest returns the first of the limits that count how often in minutes, and not in blocks, of
+// which another warning says it; nil if none does.
+func (b binding) fastest() *limit {
+	for _, l := range b.limits {
+		if l.overTime() && !l.slow() && l.longest() >= shortestPace {
+			return l
+		}
+	}
+	return nil
+}
 
 // countsOperations reports whether many operations in one request are more to the limit than one.
 func (l *limit) countsOperations() bool {
@@ -388,13 +408,18 @@ func (e *opEntry) spends() bool {
 	return ok && len(d.Spends) > 0
 }
 
-// keepsValue reports whether nothing can be spent by the entry: the amount is zero, or savings stay
-// with the account.
+// keepsValue reports whether nothing can be spent by the entry, or no more by many than by one: the
+// amount is zero, savings and power stay with the account, or it is delegated to some accounts.
 func (r *rule) keepsValue(e *opEntry) bool {
 	switch e.name {
 	case "witness_update":
 		return true // it names a fee, which the chain does not take
-	case "transfer_to_savings", "transfer_from_savings":
+	case "delegate_vesting_shares":
+		// What is delegated is all that the delegatee has then, however often it is said.
+		if listed(e.testOf("delegatee")) && e.testsWithin("vesting_shares", anyMost) {
+			return true
+		}
+	case "transfer_to_savings", "transfer_from_savings", "transfer_to_vesting":
 		if r.behalf != nil && len(r.behalf) == 0 && (e.testsWithin("to", isAccount{}) || r.paysItself(e)) {
 			return true
 		}

@@ -116,6 +116,7 @@ type compiler struct {
 	tried     int                      // payments by which ways to pay were compared
 	spelled   map[string][]*rule       // by a move: who lets it go to receivers in odd spellings
 	steps     steps                    // in which rules were compared for what goes through beside them
+	spelt     steps                    // in which values were compared for those that are misspelt
 	near      nearness                 // of rules and limits
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 

@@ -40,7 +40,7 @@ type proposal struct {
 
 	draft audit.Draft // of its record
 
-	approval *approve.Proof // of who said yes with a passkey; nil: nobody did
+	approvals []*approve.Proof // of who said yes with a passkey
 }
 
 // refusal is a no with its reason.
@@ -285,9 +285,15 @@ func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
 		j.refusal = &refusal{code: policy.CodeLimit, reason: "limit: " + problem}
 		return
 	case j.decision.Verdict == policy.Ask:
-		if nobody := a.nobodyToAsk(v); nobody != "" {
+		if nobody := a.nobodyToAsk(v, j.decision.Consents); nobody != "" {
 			j.refusal = &refusal{code: policy.CodeNobodyToAsk,
 				reason: "the policy says to ask a person, and " + nobody + ": " + j.decision.Reason}
+			return
+		}
+	}
+	if p.request.Approved {
+		if lacks := a.lacksYes(p, v, j.decision.Consents); lacks != "" {
+			j.refusal = &refusal{code: policy.CodeRefused, reason: "the yes does not count: " + lacks}
 			return
 		}
 	}

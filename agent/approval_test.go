@@ -12,10 +12,12 @@ import (
 	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/config"
+	"pksa/agent/ledger"
 	"pksa/agent/notify"
 	"pksa/agent/passkey"
 	"pksa/agent/passkey/passkeytest"
 	"pksa/agent/policy"
+	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
@@ -224,4 +226,100 @@ func (w *world) must(err error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+const askTwo = `
+version: 1
+lists: {board: [anna, bob, carol]}
+ask:
+  - {name: votes, request: sign, apps: any, operations: [vote], approvers: [$board], approvals: 2}
+`
+
+// Where a rule demands two of three people, a yes of one is none: not twice of the same, not of
+// somebody else, not of the wallet's own user. The trail has the signature of each.
+func TestTwoApprovers(t *testing.T) {
+	approving(t, askTwo, func(t *testing.T, w *world, script *scriptedClient) {
+		anna, bob, eve := w.enrol("anna"), w.enrol("bob"), w.enrol("eve")
+		answer, asked := script.start(w, 1)
+		if !asked.ByPasskey || len(asked.Consents) != 1 ||
+			asked.Consents[0].String() != "a yes of 2 of anna, bob, carol" {
+			t.Errorf("%+v", asked)
+		}
+		if err := w.decide(asked.Number, true); err == nil || !strings.Contains(err.Error(), "with a passkey") {
+			t.Errorf("the command line: %v", err)
+		}
+		desk := agent.Approvals(w.agent)
+		ask, err := desk.DecisionBegin(t.Context(), approve.Ask{Number: asked.Number, Yes: true, Seen: asked.Digest})
+		w.must(err)
+		if len(ask.Allow) != 2 {
+			t.Errorf("%d may say yes", len(ask.Allow))
+		}
+		if err := w.approve(eve, asked); err == nil || !strings.Contains(err.Error(), "does not count") {
+			t.Errorf("eve: %v", err)
+		}
+		w.must(w.approve(anna, asked))
+		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "already") {
+			t.Errorf("anna again: %v", err)
+		}
+		if waits := w.pending(); len(waits) != 1 || len(waits[0].SaidYes) != 1 || waits[0].SaidYes[0] != "anna" ||
+			len(w.chain.Transactions()) != 0 {
+			t.Fatalf("%+v", waits)
+		}
+		w.must(w.approve(bob, asked))
+		if got := answerKind(<-answer); got != "ack" || len(w.chain.Transactions()) != 1 {
+			t.Errorf("after both: %s, %d transactions", got, len(w.chain.Transactions()))
+		}
+		if found := verifyTrail(w); found.Approvals != 2 || len(found.Problems) > 0 {
+			t.Errorf("%+v", found)
+		}
+
+		answer, asked = script.start(w, 2)
+		w.must(w.approve(anna, asked))
+		w.must(w.decide(asked.Number, false)) // one no is enough
+		if got := answerKind(<-answer); got != "nack" || len(w.chain.Transactions()) != 1 {
+			t.Errorf("after a no: %s", got)
+		}
+	})
+}
+
+// What counts is who is an approver, and what the rules demand, when the request is admitted: a yes
+// of somebody who was removed since is none, and neither is one that was enough before a reload.
+func TestYesIsJudgedWhenItIsAdmitted(t *testing.T) {
+	removed := func(w *world, name string) {
+		_, err := agent.Approvals(w.agent).Remove(w.t.Context(), approve.NameParams{Name: name})
+		w.must(err)
+	}
+	approving(t, askTwo, func(t *testing.T, w *world, script *scriptedClient) {
+		anna, bob := w.enrol("anna"), w.enrol("bob")
+		denied := func(answer <-chan protocol.Message, want string) {
+			t.Helper()
+			if got := answerKind(<-answer); got != "nack" || len(w.chain.Transactions()) != 0 {
+				t.Errorf("%s, %d transactions", got, len(w.chain.Transactions()))
+			}
+			if c := w.lastOf(ledger.RecordDecided); c.Code != policy.CodeRefused || !strings.Contains(c.Reason, want) {
+				t.Errorf("%s: %s", c.Code, c.Reason)
+			}
+		}
+		answer, asked := script.start(w, 1)
+		w.must(w.approve(anna, asked))
+		removed(w, "anna")
+		w.must(w.approve(bob, asked))
+		denied(answer, "of those who may bob said yes")
+		anna = w.enrol("anna")
+
+		answer, asked = script.start(w, 2)
+		w.write("policy.yaml", strings.Replace(askTwo, "approvals: 2", "approvals: 3", 1))
+		w.enrol("carol")
+		_, err := w.agent.Methods()[agent.MethodPolicyReload](t.Context(), nil)
+		w.must(err)
+		w.must(w.approve(anna, asked))
+		w.must(w.approve(bob, asked))
+		denied(answer, "a yes of 3 of anna, bob, carol")
+
+		removed(w, "carol")
+		got := answerKind(script.ask(request("sign_req", uuid(3), authKey, votePayload("p", nowNonce()))))
+		if c := w.lastJudged(); got != "nack" || c.Code != policy.CodeNobodyToAsk {
+			t.Errorf("too few are enrolled: %s %s", got, c.Code)
+		}
+	})
 }

@@ -86,12 +86,53 @@ type asked struct {
 	ops    []hive.Operation
 	digest [32]byte           // what a yes is given to
 	answer chan personsAnswer // buffered: the first answer counts
+
+	// Guarded by asks: who said yes with a passkey so far, and whether the answer is given.
+	yes  []*approve.Proof
+	done bool
 }
 
-// personsAnswer is what a person says to a request.
+// personsAnswer is what people say to a request.
 type personsAnswer struct {
-	yes   bool
-	proof *approve.Proof // of a yes with a passkey
+	yes    bool
+	proofs []*approve.Proof // of a yes with a passkey: of one person, or of as many as are demanded
+}
+
+// namesOf returns who gave proofs.
+func namesOf(proofs []*approve.Proof) (names []string) {
+	for _, p := range proofs {
+		names = append(names, p.By)
+	}
+	return names
+}
+
+// may returns why the yes of an approver does not count for a request.
+func (w *asked) may(name string) error {
+	said := namesOf(w.yes)
+	unmet := func(c policy.Consent) bool { return !c.Met(said) && c.Takes(name) }
+	switch {
+	case slices.Contains(said, name):
+		return fmt.Errorf("approver %s has said yes to request %d already", name, w.info.Number)
+	case len(w.info.Consents) > 0 && !slices.ContainsFunc(w.info.Consents, unmet):
+		return fmt.Errorf("the yes of approver %s does not count for request %d", name, w.info.Number)
+	}
+	return nil
+}
+
+// may reports whether the yes of an approver counts for a request.
+func (a *asks) may(w *asked, name string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return w.may(name) == nil
+}
+
+// shown returns what is shown of a request, with who said yes so far.
+func (a *asks) shown(w *asked) PendingRequest {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	info := w.info
+	info.SaidYes = namesOf(w.yes)
+	return info
 }
 
 // add makes a request wait.
@@ -140,18 +181,36 @@ func (a *asks) find(number uint64) (*asked, error) {
 	return nil, fmt.Errorf("no request %d waits; see `pksa pending`", number)
 }
 
-// answer hands a person's answer to a request that waits.
-func (a *asks) answer(number uint64, said personsAnswer) error {
+// answer hands a person's answer to a request that waits. yes is the proof of one with a passkey.
+// Where several people must say yes, it waits on, and who is lacking is returned. Whether all of
+// that is a yes to what would be signed is judged later, see [Agent.lacksYes].
+func (a *asks) answer(number uint64, said bool, yes *approve.Proof) (lacks string, err error) {
 	w, err := a.find(number)
 	if err != nil {
-		return err
+		return "", err
 	}
-	select {
-	case w.answer <- said:
-		return nil
-	default:
-		return fmt.Errorf("request %d has its answer already", number)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	answer := personsAnswer{yes: said}
+	switch {
+	case w.done:
+		return "", fmt.Errorf("request %d has its answer already", number)
+	case said && yes == nil && w.info.ByPasskey:
+		return "", errors.New("only a yes with a passkey counts for this request, on the wallet's page; a no is " +
+			"taken here")
+	case said && yes != nil:
+		if err := w.may(yes.By); err != nil {
+			return "", err
+		}
+		w.yes = append(w.yes, yes)
+		if c, lacks := policy.Unmet(w.info.Consents, namesOf(w.yes)); lacks {
+			return c.String(), nil
+		}
+		answer.proofs = slices.Clone(w.yes)
 	}
+	w.done = true
+	w.answer <- answer
+	return "", nil
 }
 
 // PendingRequest is a request that waits for a person.
@@ -176,6 +235,9 @@ type PendingRequest struct {
 	Digest approve.Bytes `json:"digest,omitempty"`
 	// ByPasskey says that only a yes with a passkey counts.
 	ByPasskey bool `json:"by_passkey,omitempty"`
+	// Consents are whose yes it takes, each of them; SaidYes is who of them said it.
+	Consents []policy.Consent `json:"consents,omitempty"`
+	SaidYes  []string         `json:"said_yes,omitempty"`
 
 	// InAll is how many effects or operations there are, where not all of them are here.
 	InAll int `json:"in_all,omitempty"`
@@ -233,7 +295,7 @@ func (a *Agent) pending(_ context.Context, q PendingParams) ([]PendingRequest, e
 
 // listed returns what the list shows of a request.
 func (a *Agent) listed(w *asked) PendingRequest {
-	info := w.info
+	info := a.asks.shown(w)
 	cut := func(text string) string {
 		short := plain.Cut(text, listedText)
 		info.Cut = info.Cut || short != text
@@ -259,7 +321,7 @@ func (a *Agent) whole(_ context.Context, q PendingPart) (PendingRequest, error) 
 	if err != nil {
 		return PendingRequest{}, err
 	}
-	info, all := w.info, w.parts()
+	info, all := a.asks.shown(w), w.parts()
 	info.Effects = []string{}
 	at := min(max(q.From, 0), all)
 	for size := 0; at < all && size < pageBytes; at++ {
@@ -289,15 +351,48 @@ func (a *Agent) operationText(op hive.Operation) string {
 	return string(a.network.AppendOperation(nil, op))
 }
 
-// nobodyToAsk returns why no person could say yes; empty if somebody can.
-func (a *Agent) nobodyToAsk(v ledger.View) string {
-	switch a.settings().Ask {
-	case config.AskNobody:
+// nobodyToAsk returns why people could not say yes; empty if they can.
+func (a *Agent) nobodyToAsk(v ledger.View, demanded []policy.Consent) string {
+	ask := a.settings().Ask
+	if ask == config.AskNobody {
 		return "no way to ask is configured (setting ask)"
-	case config.AskPasskey:
-		if notes, err := v.Approvers(); err != nil || !a.approvals.Anybody(notes) {
-			return "only passkeys count (setting ask), and nobody has one for the present address"
-		}
+	}
+	if ask != config.AskPasskey && len(demanded) == 0 {
+		return ""
+	}
+	notes, err := v.Approvers()
+	enrolled := a.approvals.Names(notes)
+	if err != nil || len(enrolled) == 0 && ask == config.AskPasskey {
+		return "only passkeys count (setting ask), and nobody has one for the present address"
+	}
+	if c, lacks := policy.Unmet(demanded, enrolled); lacks {
+		return fmt.Sprintf("it demands %v, and there are not so many with a passkey for the present address", c)
+	}
+	return ""
+}
+
+// lacksYes returns why what people said is no yes to a request; empty if it is one. It runs in the
+// commit by which the request is admitted, and is the one place that decides this: a proof counts
+// if it is for exactly what would be signed and its approver is one still, and the rules that are
+// in force by now decide whose it must be. Proofs that do not count are dropped.
+func (a *Agent) lacksYes(p *proposal, v ledger.View, demanded []policy.Consent) string {
+	if len(p.approvals) == 0 && len(demanded) == 0 {
+		return "" // of the wallet's own user
+	}
+	notes, err := v.Approvers()
+	if err != nil {
+		return "who may approve is not known: " + err.Error()
+	}
+	p.approvals = slices.DeleteFunc(a.approvals.Counting(notes, p.approvals), func(yes *approve.Proof) bool {
+		return p.tx != nil && string(yes.What) != string(p.tx.digest[:])
+	})
+	by := namesOf(p.approvals)
+	if len(by) == 0 && len(demanded) == 0 {
+		return "who said yes is no approver any more"
+	}
+	if c, lacks := policy.Unmet(demanded, by); lacks {
+		return fmt.Sprintf("it demands %v, and of those who may %s said yes", c,
+			cmp.Or(strings.Join(by, ", "), "nobody"))
 	}
 	return ""
 }
@@ -316,7 +411,8 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 		until = earlier(until, p.tx.tx.Expiration.Time().Add(-answerMargin))
 	}
 	info := PendingRequest{Number: number, Since: time.Now(), Until: until, Reason: j.decision.Reason,
-		ByPasskey: a.settings().Ask == config.AskPasskey}
+		Consents:  j.decision.Consents,
+		ByPasskey: a.settings().Ask == config.AskPasskey || len(j.decision.Consents) > 0}
 	if p.request.Exact {
 		info.Reason += fmt.Sprintf("; the app made the transaction, which can be included until %s",
 			p.tx.tx.Expiration.Time().Format(time.RFC3339))
@@ -335,9 +431,12 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	case said := <-w.answer:
 		p.refusal = &refusal{code: policy.CodeRefused, reason: "a person said no: " + j.decision.Reason}
 		if said.yes {
-			p.refusal, p.request.Approved, p.approval = nil, true, said.proof
+			p.refusal, p.request.Approved, p.approvals = nil, true, said.proofs
 		}
 	case <-timer.C:
+		if some := a.asks.shown(w).SaidYes; len(some) > 0 {
+			p.refusal.reason = "only " + strings.Join(some, ", ") + " said yes in time: " + j.decision.Reason
+		}
 	case <-a.quit: // the stop does not wait for people; the request is denied and answered at once
 	case <-a.lock.Leaving(): // nor does a lock: without keys a yes would come to nothing
 	case <-ctx.Done():
@@ -397,7 +496,8 @@ func (a *Agent) newApprovals() *approve.Desk {
 			if err != nil {
 				return approve.Waiting{}, err
 			}
-			return approve.Waiting{Digest: w.digest, Until: w.info.Until}, a.mayAllow(w)
+			return approve.Waiting{Digest: w.digest, Until: w.info.Until,
+				May: func(name string) bool { return a.asks.may(w, name) }}, a.mayAllow(w)
 		},
 		Paused: func(app string) error { return a.pausedNow(app) },
 		Resume: func(ctx context.Context, app string, yes *approve.Proof) error {
@@ -410,9 +510,7 @@ func (a *Agent) newApprovals() *approve.Desk {
 				Do: "Ask the person whether they know why. If they do not, remove them on the wallet's machine, with " +
 					"`pksa approver remove " + name + "`, and enrol another passkey."})
 		},
-		Answer: func(number uint64, yes *approve.Proof) error {
-			return a.asks.answer(number, personsAnswer{true, yes})
-		},
+		Answer: func(number uint64, yes *approve.Proof) (string, error) { return a.asks.answer(number, true, yes) },
 	})
 }
 
@@ -445,6 +543,9 @@ func (a *Agent) tellAsked(info PendingRequest) {
 			"of it.", info.Number, info.Number, info.Number)}
 	if info.ByPasskey {
 		e.Do = "On the wallet's page: yes with your passkey, or no."
+	}
+	for _, c := range info.Consents {
+		e.Do += " It takes " + c.String() + "."
 	}
 	if site := a.settings().Approve; site.Origin != "" {
 		e.Link = fmt.Sprintf("%s/request/%d", site.Origin, info.Number)

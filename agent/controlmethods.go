@@ -373,7 +373,8 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 	all := a.Methods()
 	methods := map[string]control.Handler{
 		MethodDeny: method(func(_ context.Context, p DenyParams) (none, error) {
-			return none{}, a.asks.answer(p.Number, personsAnswer{})
+			_, err := a.asks.answer(p.Number, false, nil)
+			return none{}, err
 		}),
 		MethodAbout:          method(a.approvals.About),
 		MethodEnrolBegin:     method(a.approvals.EnrolBegin),
@@ -496,19 +497,15 @@ func pageOf[T any](all []T, q SessionsParams, entry func(*T) (ledger.SessionID, 
 func (a *Agent) answerAsked(_ context.Context, p DecideParams) (none, error) {
 	if p.Yes {
 		w, err := a.asks.find(p.Number)
-		switch {
-		case err != nil:
-		case w.info.ByPasskey:
-			err = errors.New("only a yes with a passkey counts in this wallet (setting ask), on its page; a no is " +
-				"taken here")
-		default:
+		if err == nil {
 			err = a.mayAllow(w)
 		}
 		if err != nil {
 			return none{}, err
 		}
 	}
-	return none{}, a.asks.answer(p.Number, personsAnswer{yes: p.Yes})
+	_, err := a.asks.answer(p.Number, p.Yes, nil)
+	return none{}, err
 }
 
 // lockByCall begins a lock in the name of the caller.

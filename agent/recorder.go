@@ -75,7 +75,10 @@ func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 		Limits: j.decision.Limits, Cost: j.decision.Charges, Observed: j.decision.Observed,
 	}
 	draft, most := p.draft, maxEffects
-	draft.Written.Approved, content.Approval = p.request.Approved, p.approval
+	draft.Written.Approved = p.request.Approved
+	if len(p.approvals) > 0 {
+		content.Approval, content.MoreApprovals = p.approvals[0], p.approvals[1:]
+	}
 	if j.refusal != nil && (j.refusal.code == policy.CodeNonce || j.refusal.code == audit.CodeBusy) {
 		// A relay can send thousands of replays, and the record of the first request has all of it.
 		// What is busy was not looked at.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/control"
@@ -21,6 +23,7 @@ import (
 	"pksa/agent/link"
 	"pksa/agent/lock"
 	"pksa/agent/notify"
+	"pksa/agent/passkey"
 	"pksa/agent/policy"
 	"pksa/keystore"
 	"pksa/keystore/access"
@@ -66,6 +69,11 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 	if l != nil {
 		for _, slot := range l.Slots() {
 			env.Apps = append(env.Apps, slot.Name)
+		}
+		if notes, err := l.Approvers(context.Background()); err == nil {
+			desk := approve.New(approve.Options{Site: func() passkey.Site { return cfg.Approve },
+				Log: slog.New(slog.DiscardHandler)})
+			env.Approvers = desk.Names(notes)
 		}
 	}
 	// The agent makes its own slot with the first checkpoint, and the rule for it must be written

@@ -39,13 +39,16 @@ func waitingWorld(t *testing.T, policy string, f func(*testing.T, *world, *scrip
 }
 
 // lastJudged returns what the newest record of a judged request says.
-func (w *world) lastJudged() (last audit.Content) {
+func (w *world) lastJudged() audit.Content { return w.lastOf(ledger.RecordJudged) }
+
+// lastOf returns the content of the last record of a type.
+func (w *world) lastOf(kind ledger.RecordType) (last audit.Content) {
 	for r, err := range w.ledger.Audit(1) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
 		var content audit.Content
-		if err := json.Unmarshal(r.Content, &content); err == nil && r.Type == ledger.RecordJudged {
+		if err := json.Unmarshal(r.Content, &content); err == nil && r.Type == kind {
 			last = content
 		}
 	}

@@ -85,6 +85,8 @@ type Resumption struct {
 // again, and the trail says what came of it.
 type Answered struct {
 	Answered bool `json:"answered"`
+	// Lacks says whose yes it takes besides, in words; empty: nobody's.
+	Lacks string `json:"lacks,omitempty"`
 }
 
 // mostKept is how many bytes of client data and authenticator data the audit trail keeps of a yes.
@@ -100,12 +102,15 @@ func (d *Desk) About(ctx context.Context, _ struct{}) (About, error) {
 }
 
 // ask returns a new challenge for a signature.
-func (d *Desk) ask(ctx context.Context, q Question, until time.Time) (SignAsk, error) {
+func (d *Desk) ask(ctx context.Context, q Question, until time.Time, may func(string) bool) (SignAsk, error) {
 	site, err := d.site()
 	if err != nil {
 		return SignAsk{}, err
 	}
 	all, err := d.here(ctx, site)
+	if may != nil {
+		all = slices.DeleteFunc(all, func(a Approver) bool { return !may(a.Name) })
+	}
 	switch {
 	case err != nil:
 		return SignAsk{}, err
@@ -122,7 +127,7 @@ func (d *Desk) ask(ctx context.Context, q Question, until time.Time) (SignAsk, e
 
 // LoginBegin begins a login.
 func (d *Desk) LoginBegin(ctx context.Context, _ struct{}) (SignAsk, error) {
-	return d.ask(ctx, Question{Purpose: Login}, time.Now().Add(patience))
+	return d.ask(ctx, Question{Purpose: Login}, time.Now().Add(patience), nil)
 }
 
 // LoginFinish checks who logs in.
@@ -164,7 +169,7 @@ func (d *Desk) DecisionBegin(ctx context.Context, p Ask) (SignAsk, error) {
 	if string(p.Seen) != string(w.Digest[:]) {
 		return SignAsk{}, errors.New("the page shows another request than the one that waits: load it again")
 	}
-	return d.ask(ctx, Question{Purpose: Decide, Number: p.Number, Digest: w.Digest, Yes: true}, w.Until)
+	return d.ask(ctx, Question{Purpose: Decide, Number: p.Number, Digest: w.Digest, Yes: true}, w.Until, w.May)
 }
 
 // DecisionFinish checks a yes and hands it to the request.
@@ -192,10 +197,11 @@ func (d *Desk) DecisionFinish(ctx context.Context, p Decision) (Answered, error)
 	if err != nil {
 		return Answered{}, d.refused(ctx, Decide, p.Number, by.Name, err)
 	}
-	if err := d.o.Answer(q.Number, newProof(by, site, q, p.parts())); err != nil {
+	lacks, err := d.o.Answer(q.Number, newProof(by, site, q, p.parts()))
+	if err != nil {
 		return Answered{}, d.refused(ctx, Decide, p.Number, by.Name, err)
 	}
-	return Answered{true}, nil
+	return Answered{true, lacks}, nil
 }
 
 // ResumeBegin begins a yes to the end of a pause.
@@ -203,7 +209,7 @@ func (d *Desk) ResumeBegin(ctx context.Context, p Pause) (SignAsk, error) {
 	if err := d.o.Paused(p.App); err != nil {
 		return SignAsk{}, err
 	}
-	return d.ask(ctx, Question{Purpose: Resume, Name: p.App, Yes: true}, time.Now().Add(patience))
+	return d.ask(ctx, Question{Purpose: Resume, Name: p.App, Yes: true}, time.Now().Add(patience), nil)
 }
 
 // ResumeFinish checks a yes and ends the pause.
@@ -227,5 +233,5 @@ func (d *Desk) ResumeFinish(ctx context.Context, p Resumption) (Answered, error)
 	if err != nil {
 		return Answered{}, d.refused(ctx, Resume, 0, by.Name, err)
 	}
-	return Answered{true}, nil
+	return Answered{Answered: true}, nil
 }

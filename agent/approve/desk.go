@@ -25,8 +25,9 @@ type Options struct {
 	Site func() passkey.Site
 	// Find returns a request that waits for a person.
 	Find func(number uint64) (Waiting, error)
-	// Answer hands a yes to it. It is called once for each proof.
-	Answer func(number uint64, yes *Proof) error
+	// Answer hands a yes to it. It is called once for each proof, and returns whose yes it takes
+	// besides; empty if that was all.
+	Answer func(number uint64, yes *Proof) (lacks string, err error)
 	// Paused returns an error if an app is not paused, or the wallet, if the name is empty.
 	Paused func(app string) error
 	// Resume ends such a pause, and records the yes. It is called once for each proof.
@@ -40,6 +41,8 @@ type Options struct {
 type Waiting struct {
 	Digest [32]byte // of what would be signed
 	Until  time.Time
+	// May reports whether a yes of this approver counts for it; nil: everybody's does.
+	May func(name string) bool
 }
 
 // Desk is where people are enrolled and say yes. It may be used concurrently.
@@ -119,10 +122,29 @@ func of(site passkey.Site, all []Approver) []Approver {
 	return slices.DeleteFunc(all, func(a Approver) bool { return a.RPID != site.RPID })
 }
 
-// Anybody reports whether somebody can say yes, of those whom the ledger has these notes of.
-func (d *Desk) Anybody(notes map[string][]byte) bool {
-	site, err := d.site()
-	return err == nil && len(of(site, d.read(notes))) > 0
+// Counting returns those of some proofs whose approvers have the same passkey still, for the
+// present address, by these notes of the ledger.
+func (d *Desk) Counting(notes map[string][]byte, proofs []*Proof) (counting []*Proof) {
+	all := of(d.o.Site(), d.read(notes))
+	for _, p := range proofs {
+		if slices.ContainsFunc(all, func(a Approver) bool {
+			return a.Name == p.By && string(a.Passkey.ID) == string(p.Passkey)
+		}) {
+			counting = append(counting, p)
+		}
+	}
+	return counting
+}
+
+// Names returns the names of those who can say yes, by these notes of the ledger.
+func (d *Desk) Names(notes map[string][]byte) []string {
+	names := []string{}
+	if site, err := d.site(); err == nil {
+		for _, a := range of(site, d.read(notes)) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }
 
 // idsOf returns the IDs of passkeys, as a page gives them to a browser.

@@ -17,6 +17,21 @@
 // told. Who was removed is gone with the next question. What was refused is recorded, up to a
 // bound, and logged always.
 //
+// # Who holds the console
+//
+// An attacker who controls the process of the console can see all that it sees, deny, revoke and
+// pause, show one request and have a person sign another, and enrol a passkey of their own where a
+// person opens the link of an invitation on their page. They cannot:
+//
+//   - say yes without a passkey, or with that of somebody who was removed (TestRefusedDecisions,
+//     TestRemoval)
+//   - make one person's yes two, or have one count of somebody whom the rule does not name
+//     (TestTwoApprovers of package agent)
+//   - keep a yes for later, for another request, or for rules that demand more by then
+//     (TestDecision, TestChallengesEnd; TestYesIsJudgedWhenItIsAdmitted of package agent)
+//   - make a login a yes (TestLogin), or add and remove approvers
+//     (TestNarrowSocketHasWhatIsListed of package agent)
+//
 // # Where to look
 //
 // challenge.go has the labels and what is hashed, open.go the challenges that are out, enrol.go and

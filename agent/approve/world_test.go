@@ -80,12 +80,12 @@ func (w *world) open() {
 			}
 			return approve.Waiting{}, errors.New("nothing waits")
 		},
-		Answer: func(number uint64, yes *approve.Proof) error {
+		Answer: func(number uint64, yes *approve.Proof) (string, error) {
 			if w.yes[number] != nil {
-				return errors.New("it has its answer already")
+				return "", errors.New("it has its answer already")
 			}
 			w.yes[number] = yes
-			return nil
+			return "", nil
 		},
 		Paused: func(app string) error {
 			if w.paused[app] {

@@ -35,6 +35,18 @@ func TestApprovalsAreChecked(t *testing.T) {
 	forged.Signature = passkeytest.New("eve", site).Sign(challenge[:]).Signature
 	resumed := proof(approve.Question{Purpose: approve.Resume, Wallet: "trail", Name: "bot", Yes: true})
 	good, ended := content(proof(question)), content(resumed)
+	several := func(more ...*approve.Proof) []byte {
+		text, err := json.Marshal(audit.Content{Approval: proof(question), MoreApprovals: more})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	bob := proof(question)
+	bobs := passkeytest.New("bob", site)
+	signed := bobs.Sign(challenge[:])
+	bob.By, bob.Passkey, bob.Key, bob.ClientData, bob.AuthenticatorData, bob.Signature = "bob", bobs.ID, bobs.COSE,
+		signed.ClientData, signed.AuthenticatorData, signed.Signature
 	for name, tt := range map[string]struct {
 		record              ledger.Record
 		approvals, problems int
@@ -42,6 +54,11 @@ func TestApprovalsAreChecked(t *testing.T) {
 		"good":               {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: good}, 1, 0},
 		"of another request": {ledger.Record{Type: ledger.RecordDecided, Ref: 8, Content: good}, 0, 1},
 		"forged":             {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(forged)}, 0, 1},
+		"of two people":      {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: several(bob)}, 2, 0},
+		"of one, twice": {ledger.Record{Type: ledger.RecordDecided, Ref: 7,
+			Content: several(proof(question))}, 0, 1},
+		"of one, and forged": {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: several(forged)}, 0, 1},
+		"of one, and nobody": {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: several(nil)}, 0, 1},
 		"no passkey":         {ledger.Record{Type: ledger.RecordDecided, Ref: 7, Content: content(nil)}, 0, 0},
 		"what looks like one": {ledger.Record{Type: ledger.RecordDecided, Ref: 7,
 			Content: []byte(`{"a":{"approval":{}}}`)}, 0, 0},

@@ -53,6 +53,8 @@ type Content struct {
 
 	// Approval is the signature of who said yes with a passkey.
 	Approval *approve.Proof `json:"approval,omitempty"`
+	// MoreApprovals are those of others, where several had to say yes.
+	MoreApprovals []*approve.Proof `json:"more_approvals,omitempty"`
 
 	// Cut says what was left out. It is nil if nothing was.
 	Cut *Cut `json:"cut,omitempty"`

@@ -145,27 +145,42 @@ func (v *Verified) approval(r *ledger.Record, wallet string) {
 	}
 	var content Content
 	err := json.Unmarshal(r.Content, &content)
-	switch p := content.Approval; {
-	case err != nil:
+	if err == nil && content.Approval == nil {
+		return
+	}
+	passkeys := map[string]bool{}
+	for _, p := range append(content.MoreApprovals, content.Approval) {
+		if err == nil {
+			err = fits(p, r, purpose, wallet)
+		}
+		if err == nil && passkeys[string(p.Passkey)] {
+			err = errors.New("one passkey signed twice")
+		}
+		if err != nil {
+			v.Problems = append(v.Problems, fmt.Sprintf("record %d: the approval of %s does not fit: %v", r.Number, of,
+				err))
+			return
+		}
+		passkeys[string(p.Passkey)] = true
+	}
+	v.Approvals += len(passkeys)
+}
+
+// fits checks a yes that stands in a record.
+func fits(p *approve.Proof, r *ledger.Record, purpose approve.Purpose, wallet string) error {
+	switch {
 	case p == nil:
-		return
+		return errors.New("there is none")
 	case p.Purpose != purpose:
-		err = fmt.Errorf("it is one to %q", p.Purpose)
+		return fmt.Errorf("it is one to %q", p.Purpose)
 	case purpose == approve.Decide && p.Number != r.Ref:
-		err = fmt.Errorf("it is one to request %d", p.Number)
+		return fmt.Errorf("it is one to request %d", p.Number)
 	case purpose == approve.Resume && p.Name != r.App:
-		err = fmt.Errorf("it is one to serve %q", p.Name)
+		return fmt.Errorf("it is one to serve %q", p.Name)
 	case p.Wallet != wallet:
-		err = errors.New("it was given to another wallet")
-	default:
-		err = p.Check()
+		return errors.New("it was given to another wallet")
 	}
-	if err != nil {
-		v.Problems = append(v.Problems, fmt.Sprintf("record %d: the approval of %s does not fit: %v", r.Number, of,
-			err))
-		return
-	}
-	v.Approvals++
+	return p.Check()
 }
 
 // lost reports whether a record is among those that were given up.

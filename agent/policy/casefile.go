@@ -43,6 +43,7 @@ type Expectation struct {
 	Session  time.Duration // zero: any
 	Renew    time.Duration // zero: any
 	Timeout  time.Duration // zero: any
+	Consents []string      // all of them, as [Consent] says them, or "none"; nil: any
 	Observed *Expectation  // of the rules and limits in mode observe as if they were in force; nil: any
 	room     []caseRoom
 }
@@ -64,7 +65,7 @@ var (
 // recordKeys stand beside a request in the audit trail and say nothing here.
 var recordKeys = []string{
 	"relay", "uuid", "keys", "effects", "text_sha256", "session_until", "policy", "rules", "limits_before", "cost",
-	"result", "code", "reason", "observed", "cut",
+	"result", "code", "reason", "observed", "approval", "more_approvals", "cut",
 }
 
 // ReadRequest reads a request file: YAML or JSON, also the content of an audit record.

@@ -175,6 +175,18 @@ func (p *Policy) wrong(e *Expectation, d *Decision) (wrong []string) {
 	if e.Timeout != 0 && d.Timeout != e.Timeout {
 		say("want a timeout of %s, got %s", windowText(e.Timeout), sessionWord(d.Timeout))
 	}
+	if e.Consents != nil {
+		got := []string{}
+		for _, c := range d.Consents {
+			got = append(got, c.String())
+		}
+		if len(got) == 0 {
+			got = []string{"none"}
+		}
+		if want := slices.Sorted(slices.Values(e.Consents)); !slices.Equal(got, want) {
+			say("want consents: %s; got %s", strings.Join(want, "; "), strings.Join(got, "; "))
+		}
+	}
 	if e.Observed != nil {
 		observed := d
 		if d.Observed != nil {

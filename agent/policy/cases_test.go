@@ -20,7 +20,8 @@ allow:
   - {name: vote, request: sign, apps: [bot], operations: [vote]}
   - {name: login, request: auth, apps: [bot], session: 2h}
 ask:
-  - {name: orders, request: sign, apps: [bot], key: active, operations: [convert], timeout: 40s}
+  - {name: orders, request: sign, apps: [bot], key: active, operations: [convert], timeout: 40s,
+     approvers: [bob, anna]}
 deny:
   - {name: no down, mode: observe, operations: [vote: {weight: {max: 0}}]}
 limits:
@@ -75,7 +76,10 @@ func TestCases(t *testing.T) {
 		"another session": {`request: auth, expect: allow, session: 3h`, "want a session of 3h, got 2h"},
 		"a timeout": {`request: sign, key_type: active, operations: [convert: {owner: alice, requestid: 1, ` +
 			`amount: 1.000 HBD}],
-    expect: ask, timeout: 40s`, ""},
+    expect: ask, timeout: 40s, consents: 'a yes of 1 of anna, bob'`, ""},
+		"no consent": {`request: sign, key_type: active, operations: [convert: {owner: alice, requestid: 1, ` +
+			`amount: 1.000 HBD}],
+    expect: ask, consents: none`, "want consents: none; got a yes of 1 of anna, bob"},
 		"another timeout": {`request: sign, key_type: active, operations: [convert: {owner: alice, ` +
 			`requestid: 1, amount: 1.000 HBD}],
     expect: ask, timeout: 41s`, "want a timeout of 41s, got 40s"},

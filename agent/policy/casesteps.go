@@ -115,6 +115,9 @@ func (c *caseReader) expectation(m yamlnode.Mapping, what string) *Expectation {
 	if m.Has("timeout") {
 		e.Timeout = c.caseSpan(m.Value("timeout"), "timeout")
 	}
+	if m.Has("consents") {
+		e.Consents = c.oneOrMore(m.Value("consents"), "consents")
+	}
 	if m.Has("observed") {
 		e.Observed = c.observedAnswer(m.Value("observed"))
 	}

@@ -29,6 +29,8 @@ type Options struct {
 	NobodyToAsk bool
 	// NoApprover says that a yes counts with a passkey alone, and that nobody has one.
 	NoApprover bool
+	// Approvers are who has a passkey for the wallet's address; nil if that is not known.
+	Approvers []string
 	// NobodyToTell says that there is no notifier yet.
 	NobodyToTell bool
 	// ErrorsOnly says that nobody reads warnings. They are left out as far as the version of the

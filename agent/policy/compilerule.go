@@ -21,7 +21,7 @@ var (
 	}
 	sectionKeys = map[section][]string{
 		allowSection: with("takeover", "session", "renew", "tell"),
-		askSection:   with("takeover", "session", "renew", "only", "timeout"),
+		askSection:   with("takeover", "session", "renew", "only", "timeout", "approvers", "approvals"),
 		denySection:  with("answer"),
 		limitSection: with("requests", "count", "spend", "sum", "of", "per", "over"),
 	}
@@ -63,6 +63,7 @@ func (c *compiler) rule(n *yamlnode.Node, s section) *rule {
 	if m.Has("timeout") {
 		r.timeout = c.span(m.Value("timeout"), "timeout")
 	}
+	c.readConsent(m, r)
 	if m.Has("only") {
 		word, _ := c.OneOf(m.Value("only"), "only", "uncovered")
 		r.onlyUncovered = word == "uncovered"

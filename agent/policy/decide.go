@@ -146,6 +146,7 @@ func (j *judgement) part(p *part) {
 		j.decision.addRules(m.ask)
 		j.decision.addRules(m.allow)
 		j.spans(p, append(m.ask, m.allow...))
+		j.decision.demand(m.ask)
 		first := firstByName(m.ask)
 		j.asked = append(j.asked, fmt.Sprintf("%v; %s%s", p, j.policy.ruleText(first), first.inDoubt(j.scope, p)))
 	case len(m.allow) > 0:
@@ -232,7 +233,7 @@ func (j *judgement) settleDenied() {
 	d.deny(first.code, first.reason)
 	d.Silent = !j.spoken
 	// Rules that let other parts pass gave nothing to this decision.
-	d.Session, d.Renew, d.Timeout, d.Tell = 0, 0, 0, false
+	d.Session, d.Renew, d.Timeout, d.Tell, d.Consents = 0, 0, 0, false, nil
 	d.Rules = slices.DeleteFunc(d.Rules, func(ref RuleRef) bool { return !j.policy.denies(ref) })
 	d.sortRules()
 }

@@ -132,6 +132,9 @@ type Decision struct {
 	Tell bool `json:"tell,omitempty"`
 	// Timeout is how long a person is waited for; 0 if no rule says.
 	Timeout time.Duration `json:"timeout,omitempty"`
+	// Consents are whose yes the rules demand, each of them. They stand also in the decision on a
+	// request that has a yes, for whoever knows whose yes it is.
+	Consents []Consent `json:"consents,omitempty"`
 	// Charges are to be stored with the admission. There are none unless allowed.
 	Charges []Charge `json:"charges,omitempty"`
 	// Limits are all limits that the request touches, unless a rule denied it.
@@ -149,7 +152,8 @@ func (d *Decision) Reserved() []Charge { return d.reserved }
 
 func (d *Decision) differs(other *Decision) bool {
 	return d.Verdict != other.Verdict || d.Silent != other.Silent || d.Code != other.Code ||
-		d.Session != other.Session || d.Renew != other.Renew || d.Timeout != other.Timeout
+		d.Session != other.Session || d.Renew != other.Renew || d.Timeout != other.Timeout ||
+		!slices.EqualFunc(d.Consents, other.Consents, Consent.same)
 }
 
 func (d *Decision) deny(code Code, reason string) {

@@ -80,12 +80,15 @@ type Answer struct {
 	Renew   time.Duration `json:"renew,omitempty"`
 	Timeout time.Duration `json:"timeout,omitempty"`
 	Tell    bool          `json:"tell,omitempty"`
+	// Consents are whose yes is demanded.
+	Consents []Consent `json:"consents,omitempty"`
 	// Observed is the answer with all observed rules and limits in force, if that is another.
 	Observed *Answer `json:"observed,omitempty"`
 }
 
 func answerOf(d *Decision) Answer {
-	a := Answer{d.Verdict, d.Silent, d.Code, d.Reason, d.Rules, d.Session, d.Renew, d.Timeout, d.Tell, nil}
+	a := Answer{d.Verdict, d.Silent, d.Code, d.Reason, d.Rules, d.Session, d.Renew, d.Timeout, d.Tell, d.Consents,
+		nil}
 	if d.Observed != nil {
 		o := answerOf(d.Observed)
 		a.Observed = &o
@@ -121,6 +124,8 @@ func turn(was, now *Decision) string {
 		return "another renewal"
 	case was.Timeout != now.Timeout:
 		return "another timeout"
+	case !slices.EqualFunc(was.Consents, now.Consents, Consent.same):
+		return "another consent"
 	case was.Tell != now.Tell:
 		return map[bool]string{true: "a person is told", false: "nobody is told"}[now.Tell]
 	}

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"context"
 	"flag"
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -68,12 +69,14 @@ type noticed struct {
 	verdict                 policy.Verdict
 	silent                  bool
 	session, renew, timeout time.Duration
+	consents                string
 	tell                    bool // not of what is observed
 }
 
 func noticedOf(d policy.Decision) (is, observed noticed) {
 	of := func(d *policy.Decision) noticed {
-		return noticed{d.Verdict, d.Silent, d.Session, d.Renew, d.Timeout, false}
+		return noticed{d.Verdict, d.Silent, d.Session, d.Renew, d.Timeout,
+			fmt.Sprint(d.Consents), false}
 	}
 	is, observed = of(&d), of(&d)
 	if d.Observed != nil {

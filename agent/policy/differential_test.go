@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -159,6 +160,8 @@ func differs(got policy.Decision, want naiveAnswer) string {
 		return "tell"
 	case got.Timeout != time.Duration(want.timeout)*time.Second:
 		return "timeout"
+	case !slices.Equal(needTexts(got.Consents), want.needs):
+		return "consents"
 	}
 	if got.Verdict == policy.Allow {
 		var names []string
@@ -177,7 +180,8 @@ func differs(got policy.Decision, want naiveAnswer) string {
 
 func sameObserved(got policy.Decision, want, inForce naiveAnswer) bool {
 	same := want.verdict == inForce.verdict && want.code == inForce.code && want.silent == inForce.silent &&
-		want.session == inForce.session && want.renew == inForce.renew && want.timeout == inForce.timeout
+		want.session == inForce.session && want.renew == inForce.renew && want.timeout == inForce.timeout &&
+		slices.Equal(want.needs, inForce.needs)
 	switch o := got.Observed; {
 	case o == nil:
 		return same
@@ -186,6 +190,14 @@ func sameObserved(got policy.Decision, want, inForce naiveAnswer) bool {
 	default:
 		return o.Verdict == inForce.verdict && plainCode(o.Code) == inForce.code && o.Silent == inForce.silent
 	}
+}
+
+func needTexts(consents []policy.Consent) (texts []string) {
+	for _, c := range consents {
+		texts = append(texts, strings.Join(c.Approvers, "+")+" "+strconv.Itoa(c.Approvals))
+	}
+	slices.Sort(texts)
+	return texts
 }
 
 func chargeTexts(charges []policy.Charge) (texts []string) {

@@ -331,6 +331,13 @@ func (m maker) rule(section string, i int) *modelRule {
 		if m.chance(2) {
 			r.timeout = 1 + m.IntN(100)
 		}
+		if m.chance(3) {
+			r.approvers = m.names("anna", "bob", "carol")
+			r.approvals = m.IntN(3)
+			if n := len(r.approvers); n > 0 && r.approvers[0] != "any" {
+				r.approvals = min(r.approvals, n)
+			}
+		}
 	case "deny":
 		r.ignore = m.chance(2)
 	case "limits":

@@ -32,6 +32,8 @@ type modelRule struct {
 	only, takeover, observe, ignore bool
 	tell                            bool
 	session, renew, timeout         int // hours, hours, seconds
+	approvers                       []string
+	approvals                       int
 
 	measure string
 	quotas  []modelQuota
@@ -125,6 +127,8 @@ func (p pen) rule(r *modelRule) string {
 	add(r.renew > 0, "renew", strconv.Itoa(r.renew)+"h")
 	add(r.tell, "tell", "true")
 	add(r.timeout > 0, "timeout", strconv.Itoa(r.timeout)+"s")
+	add(r.approvers != nil, "approvers", p.names(r.approvers))
+	add(r.approvals > 0, "approvals", strconv.Itoa(r.approvals))
 	if r.text != nil {
 		add(true, "text", p.test(r.text))
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type naiveAnswer struct {
 	tell    bool
 	renew   int // hours; as a rule says it, if all say something
 	timeout int // seconds
+	needs   []string
 	rules   []string
 	charges []naiveCharge
 }
@@ -58,6 +60,11 @@ func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer
 			speak = speak || !n.m.otherwise
 		default:
 			ask = ask || len(asks) > 0 && !r.Approved
+			for _, rule := range asks {
+				if rule.approvers != nil || rule.approvals > 0 {
+					a.needs = append(a.needs, rule.needs())
+				}
+			}
 			renewals := []int{}
 			for _, rule := range slices.Concat(asks, by["allow"]) {
 				renewals = append(renewals, rule.renew)
@@ -97,7 +104,18 @@ func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer
 	}
 	slices.Sort(a.rules)
 	a.rules = slices.Compact(a.rules)
+	slices.Sort(a.needs)
+	a.needs = slices.Compact(a.needs)
 	return a
+}
+
+// needs says whose yes a rule wants.
+func (r *modelRule) needs() string {
+	people := slices.Sorted(slices.Values(r.approvers))
+	if slices.Equal(people, []string{"any"}) {
+		people = nil
+	}
+	return strings.Join(people, "+") + " " + strconv.Itoa(max(r.approvals, 1))
 }
 
 func (c naiveJudgement) refused() policy.Code {

@@ -52,6 +52,7 @@ func (c *compiler) review(p *Policy) {
 		}
 		if r.section == askSection {
 			c.warnWhile(c.options.nobody() != "", c.nodes[r], "rule %q asks, and %s", r.name, c.options.nobody())
+			c.reviewConsent(r)
 		}
 	}
 	c.reviewMisspelt(p)

@@ -49,6 +49,8 @@ type rule struct {
 	session       time.Duration
 	renew         time.Duration
 	timeout       time.Duration
+	approvers     nameSet // whose yes counts; nil: any
+	approvals     int     // of how many of them; 0: anybody's is enough
 	silent        bool
 	tell          bool
 }

@@ -167,8 +167,10 @@ func (w *schemaWriter) ruleProperties(s section) node {
 		"from": textLike("^" + instantPattern + "$"), "until": textLike("^" + instantPattern + "$"),
 		"takeover": words("allowed"), "tell": node{"enum": []any{true, false, "true", "false"}},
 		"session": span, "renew": span, "only": words("uncovered"), "timeout": span,
-		"answer":   words("reject", "ignore"),
-		"requests": quota(`[0-9]+(\.0+)?`), "count": quota(`[0-9]+(\.0+)?`), "sum": quota(`[0-9]+(\.[0-9]+)?`),
+		"approvers": names("approvers", textLike(`^[a-z0-9][a-z0-9_-]{0,31}$`+refPattern)),
+		"approvals": node{"enum": []any{1, 2, 3, 4, 5, "1", "2", "3", "4", "5"}},
+		"answer":    words("reject", "ignore"),
+		"requests":  quota(`[0-9]+(\.0+)?`), "count": quota(`[0-9]+(\.0+)?`), "sum": quota(`[0-9]+(\.[0-9]+)?`),
 		"spend": quota(amountPattern),
 		"of": object(node{
 			"list":  described(scalar(), says("list", sumKeys)),

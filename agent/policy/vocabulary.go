@@ -65,6 +65,10 @@ var (
 		{"tell", "`true`: it is allowed at once, and a person is told by the notifiers of the settings. Allow."},
 		{"only", "`uncovered`: a person is asked only where no allow rule matches. Ask."},
 		{"timeout", "How long a person is waited for, such as `50s`; then it is denied. Ask."},
+		{"approvers", "Whose yes counts, with a passkey: a list of approvers, or `any` of them. Left out, and " +
+			"without `approvals`: whoever can answer, also at the command line. Where several rules ask, what each " +
+			"of them demands. Ask."},
+		{"approvals", "How many different approvers must say yes, each with a passkey: 1 to 5; left out: 1. Ask."},
 		{"answer", "`reject` (default) says no, `ignore` stays silent so that another wallet may answer. Deny."},
 	}
 	limitKeys = []keyDoc{
@@ -152,6 +156,8 @@ var (
 		{"session", "how long the session must live"},
 		{"renew", "how long after its end the session must be renewable"},
 		{"timeout", "how long a person must be waited for"},
+		{"consents", "whose yes must be demanded, in words, or a list of such: `a yes of 2 of anna, bob`; `none`: " +
+			"anybody's is enough"},
 		{"observed", "the answer if what is in `mode: observe` were in force: `deny`, or a map of `expect`, " +
 			"`code`, " +
 			"`rule`"},

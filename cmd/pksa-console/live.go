@@ -68,6 +68,9 @@ func (l *live) look(ctx context.Context) {
 			now = "waiting"
 			for _, w := range list {
 				now += fmt.Sprint(" ", w.Number)
+				for range w.SaidYes {
+					now += "+"
+				}
 			}
 		}
 		l.tell(ctx, now)

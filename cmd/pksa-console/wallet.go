@@ -59,6 +59,12 @@ type loggedIn struct {
 	Enrolment uint64 `json:"enrolment"`
 }
 
+// consent is whose yes a request takes: of so many of these approvers; of any, if none is named.
+type consent struct {
+	Approvers []string `json:"approvers"`
+	Approvals int      `json:"approvals"`
+}
+
 // waiting is a request that waits for a person.
 type waiting struct {
 	Number     uint64    `json:"number"`
@@ -75,6 +81,8 @@ type waiting struct {
 	Reason     string    `json:"reason"`
 	Letters    string    `json:"letters"`
 	Digest     string    `json:"digest"`
+	Consents   []consent `json:"consents"`
+	SaidYes    []string  `json:"said_yes"`
 	Cut        bool      `json:"cut"`
 	InAll      int       `json:"in_all"`
 	More       int       `json:"more"`

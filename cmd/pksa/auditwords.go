@@ -24,10 +24,11 @@ type auditContent struct {
 	Told                    string
 	Approved                bool
 	Approval                struct{ By string }
-	Approver                string // of events
-	Request                 string `json:"request"`
-	KeyType                 string `json:"key_type"`
-	TransactionBy           string `json:"transaction_by"`
+	MoreApprovals           []struct{ By string } `json:"more_approvals"`
+	Approver                string                // of events
+	Request                 string                `json:"request"`
+	KeyType                 string                `json:"key_type"`
+	TransactionBy           string                `json:"transaction_by"`
 	Keys                    []string
 	Broadcast               *bool
 	Until                   time.Time `json:"session_until"`
@@ -189,6 +190,9 @@ func (t story) decision(label string, r audit.Record, c auditContent) {
 	}
 	if c.Approval.By != "" {
 		t.line("By", "approver %s, with a passkey", c.Approval.By)
+	}
+	for _, more := range c.MoreApprovals {
+		t.line("By", "approver %s, with a passkey", more.By)
 	}
 	t.left("Rule", c.Cut.Rules-len(c.Rules))
 	if why := c.why(); why != "" {

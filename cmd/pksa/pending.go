@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -163,6 +164,12 @@ func printAsked(w io.Writer, asked []agent.PendingRequest) {
 		yes := fmt.Sprintf("pksa approve %d", a.Number)
 		if a.ByPasskey {
 			yes = "a passkey, on the wallet's page,"
+		}
+		for _, c := range a.Consents {
+			fmt.Fprintf(w, "      it takes %v\n", c)
+		}
+		if len(a.SaidYes) > 0 {
+			fmt.Fprintf(w, "      %s said yes\n", strings.Join(a.SaidYes, ", "))
 		}
 		fmt.Fprintf(w, "      %s   or   pksa deny %d   within %s\n", yes, a.Number,
 			time.Until(a.Until).Round(time.Second))

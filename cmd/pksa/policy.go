@@ -248,8 +248,14 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 		env.Accounts = append(env.Accounts, hive.AccountName(account.Name))
 	}
 	var approvers []approve.ApproverInfo
-	if cfg.Ask == config.AskPasskey && socket(cfg).Call(ctx, agent.MethodApproverList, struct{}{}, &approvers) == nil {
-		env.NoApprover = approve.Nobody(approvers)
+	if socket(cfg).Call(ctx, agent.MethodApproverList, struct{}{}, &approvers) == nil {
+		env.NoApprover = cfg.Ask == config.AskPasskey && approve.Nobody(approvers)
+		env.Approvers = []string{}
+		for _, a := range approvers {
+			if !a.Elsewhere {
+				env.Approvers = append(env.Approvers, a.Name)
+			}
+		}
 	}
 	return env, true
 }

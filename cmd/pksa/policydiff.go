@@ -88,7 +88,8 @@ var turns = map[string]string{
 	"denied with an answer": "Denied with an answer now, in silence before",
 	"another session":       "A session of another length", "another renewal": "Another time to renew a session",
 	"another timeout": "Another time to answer for a person", "a person is told": "A person is told now, nobody before",
-	"nobody is told": "Nobody is told now, a person before", "observed": "Another answer by what is observed",
+	"another consent": "The yes of other people",
+	"nobody is told":  "Nobody is told now, a person before", "observed": "Another answer by what is observed",
 }
 
 func printDiff(w io.Writer, d *policy.Diff, now time.Time) {
@@ -240,6 +241,9 @@ func answerWords(file string, a *policy.Answer) string {
 		if one.span > 0 {
 			text += "; " + one.what + " " + spanOfDays(one.span)
 		}
+	}
+	for _, c := range a.Consents {
+		text += "; needs " + c.String()
 	}
 	if a.Tell {
 		text += "; a person is told"

@@ -262,7 +262,11 @@ func (e entry) decided(content auditContent) []whyLine {
 		case again && final.Approved:
 			who, how := "", ""
 			if final.Approval.By != "" {
-				who, how = final.Approval.By+" ", " with a passkey"
+				who, how = final.Approval.By, " with a passkey"
+				for _, more := range final.MoreApprovals {
+					who += " and " + more.By
+				}
+				who += " "
 			}
 			text += fmt.Sprintf(", and %ssaid yes after %s%s", who, judged.Time.Sub(first.Time).Round(time.Second), how)
 		case again:

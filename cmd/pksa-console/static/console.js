@@ -54,7 +54,8 @@
     const asked = await ask("/decision/begin", { number, yes: true, seen: button.dataset.seen });
     const done = await ask("/decision/finish", { number, yes: true, ...await sign(asked) });
     if (done.answered !== true) throw new Error("The wallet did not say that it took your yes.");
-    tell(button, "The wallet has your yes. It judges the request once more; Audit says what became of it.", true);
+    tell(button, done.lacks ? "The wallet has your yes. Nothing is done yet: it takes " + done.lacks + "."
+      : "The wallet has your yes. It judges the request once more; Audit says what became of it.", true);
     close(button.closest(".card"));
   };
 
@@ -134,7 +135,11 @@
     const kept = new Map([...cards.querySelectorAll("[data-card]")].map((card) => [card.dataset.card, card]));
     for (const card of part.querySelectorAll("[data-card]")) {
       const old = kept.get(card.dataset.card);
-      if (old) card.replaceWith(old);
+      if (old) {
+        const said = card.querySelector(".said"); // which others change
+        if (said) old.querySelector(".said").textContent = said.textContent;
+        card.replaceWith(old);
+      }
       kept.delete(card.dataset.card);
     }
     const answered = [...kept.values()].filter((card) => !card.querySelector(".result").hidden);

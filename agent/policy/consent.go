@@ -1,0 +1,148 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"pksa/agent/yamlnode"
+)
+
+// MostApprovals is of how many people a rule may demand a yes.
+const MostApprovals = 5
+
+// Consent is whose yes a rule demands: of so many different approvers, each with a passkey.
+type Consent struct {
+	Approvers []string `json:"approvers,omitempty"` // sorted; empty: any
+	Approvals int      `json:"approvals"`
+}
+
+// Met reports whether these approvers, each of whom said yes, are those whom it demands. Each name
+// counts once.
+func (c Consent) Met(by []string) bool {
+	seen := map[string]bool{}
+	for _, name := range by {
+		if c.Takes(name) {
+			seen[name] = true
+		}
+	}
+	return len(seen) >= c.Approvals
+}
+
+// Takes reports whether the yes of an approver counts for it.
+func (c Consent) Takes(name string) bool {
+	return len(c.Approvers) == 0 || slices.Contains(c.Approvers, name)
+}
+
+// String returns it in words: "a yes of 2 of anna, bob, carol".
+func (c Consent) String() string {
+	whom := strings.Join(c.Approvers, ", ")
+	switch all := len(c.Approvers); {
+	case all == 0 && c.Approvals == 1:
+		return "a yes of an approver"
+	case all == 0:
+		return fmt.Sprintf("a yes of %d approvers", c.Approvals)
+	case all == 1:
+		return "a yes of " + whom
+	}
+	return fmt.Sprintf("a yes of %d of %s", c.Approvals, whom)
+}
+
+// Unmet returns the first of what is demanded that these approvers do not meet; false if they meet
+// all of it.
+func Unmet(demanded []Consent, by []string) (Consent, bool) {
+	for _, c := range demanded {
+		if !c.Met(by) {
+			return c, true
+		}
+	}
+	return Consent{}, false
+}
+
+func (c Consent) compare(other Consent) int { return strings.Compare(c.String(), other.String()) }
+
+func (c Consent) same(other Consent) bool { return c.compare(other) == 0 }
+
+// consent returns what the rule demands; false if anybody's yes is enough.
+func (r *rule) consent() (Consent, bool) {
+	if r.approvals == 0 {
+		return Consent{}, false
+	}
+	c := Consent{Approvals: r.approvals}
+	for name := range r.approvers {
+		c.Approvers = append(c.Approvers, name)
+	}
+	slices.Sort(c.Approvers)
+	return c, true
+}
+
+// demand adds what the rules demand, sorted and each once.
+func (d *Decision) demand(rules []*rule) {
+	for _, r := range rules {
+		c, ok := r.consent()
+		if !ok {
+			continue
+		}
+		if i, known := slices.BinarySearchFunc(d.Consents, c, Consent.compare); !known {
+			d.Consents = slices.Insert(d.Consents, i, c)
+		}
+	}
+}
+
+// readConsent reads who may say yes, and of how many a yes is needed.
+func (c *compiler) readConsent(m yamlnode.Mapping, r *rule) {
+	if r.approvers = c.readNames(m, "approvers", c.checkApprover); m.Has("approvers") {
+		r.approvals = 1 // also where it is any of them: who writes it means one with a passkey
+	}
+	if !m.Has("approvals") {
+		return
+	}
+	n := m.Value("approvals")
+	text, ok := c.Scalar(n, "approvals")
+	if !ok {
+		return
+	}
+	most, of := MostApprovals, ""
+	if r.approvers != nil {
+		most, of = min(most, len(r.approvers)), " of these approvers"
+	}
+	count, err := strconv.Atoi(text)
+	if err != nil || count < 1 || count > most || strconv.Itoa(count) != text {
+		c.Complain(n, "approvals is how many%s must say yes: a number from 1 to %d", of, most)
+		return
+	}
+	r.approvals = count
+}
+
+func (c *compiler) checkApprover(n *yamlnode.Node, name string) {
+	plain := func(ch rune) bool {
+		return ch >= 'a' && ch <= 'z' || ch >= '0' && ch <= '9' || ch == '-' || ch == '_'
+	}
+	switch {
+	case name == "any":
+		c.Complain(n, "for any approver write approvers: any, without brackets")
+	case name == "", len(name) > 32, name[0] == '-', name[0] == '_',
+		strings.ContainsFunc(name, func(ch rune) bool { return !plain(ch) }):
+		c.Complain(n, "%s is no name of an approver: 1 to 32 of a to z, 0 to 9, _ and -", quote(name))
+	}
+}
+
+// reviewConsent warns of a rule that asks people who are not enrolled.
+func (c *compiler) reviewConsent(r *rule) {
+	demanded, ok := r.consent()
+	if !ok || c.options.nobody() != "" { // which is warned of
+		return
+	}
+	var missing []string
+	for _, name := range demanded.Approvers {
+		if !slices.Contains(c.options.Approvers, name) {
+			missing = append(missing, name)
+		}
+	}
+	met := demanded.Met(c.options.Approvers)
+	c.warnWhile(c.options.Approvers != nil && !met, c.nodes[r], "rule %q asks for %v, and there are not so many "+
+		"with a passkey for the wallet's address, so it denies; enrol them with pksa approver add", r.name, demanded)
+	c.warnWhile(c.options.Approvers != nil && met && missing != nil, c.nodes[r], "rule %q asks for %v, and %s has no "+
+		"passkey for the wallet's address", r.name, demanded, strings.Join(missing, ", "))
+}

@@ -77,11 +77,35 @@ func systemPaths() []string {
 	if os.Geteuid() != 0 {
 		paths = append(paths, "/etc")
 	}
-	// The file behind a link may be replaced in its own folder, as systemd-resolved does.
-	if real, err := filepath.EvalSymlinks("/etc/resolv.conf"); err == nil && filepath.Dir(real) != "/etc" {
-		paths = append(paths, filepath.Dir(real))
+	// The file behind a link may be replaced in its own folder, as systemd-resolved does. It may
+	// also be missing at the start, before the network is there.
+	for _, folder := range behind("/etc/resolv.conf") {
+		if folder != "/etc" {
+			paths = append(paths, folder)
+		}
 	}
 	return paths
+}
+
+// behind returns the folders of the files that a link leads to, one after the other, also of the
+// last one if it is missing.
+func behind(link string) (folders []string) {
+	for range 40 { // as many as the kernel follows
+		target, err := os.Readlink(link)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(filepath.Dir(link), target)
+		}
+		folder, err := filepath.EvalSymlinks(filepath.Dir(target))
+		if err != nil {
+			break
+		}
+		folders = append(folders, folder)
+		link = filepath.Join(folder, filepath.Base(target))
+	}
+	return folders
 }
 
 // unlockFile returns the file of a source of secrets; empty if the source is no file.

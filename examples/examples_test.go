@@ -341,8 +341,9 @@ func TestUnitAllowsSystemCalls(t *testing.T) {
 
 func TestPoliciesCompile(t *testing.T) {
 	files, err := filepath.Glob("*/policy.yaml")
-	if err != nil || len(files) < 2 {
-		t.Fatalf("policies %v: %v", files, err)
+	deeper, deeperErr := filepath.Glob("*/policy/policy.yaml")
+	if files = append(files, deeper...); err != nil || deeperErr != nil || len(files) < 2 {
+		t.Fatalf("policies %v: %v, %v", files, err, deeperErr)
 	}
 	for _, file := range files {
 		compiled, problems := policy.Compile(file, read(t, file), policy.Options{})

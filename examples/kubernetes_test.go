@@ -24,6 +24,14 @@ type manifest struct {
 		Replicas    int
 		Strategy    struct{ Type string }
 		Template    struct{ Spec pod }
+		NotReady    bool `yaml:"publishNotReadyAddresses"`
+		Ports       []struct {
+			Target string `yaml:"targetPort"`
+		}
+		Ingress []struct {
+			From  []any
+			Ports []struct{ Port string }
+		}
 	}
 }
 
@@ -137,6 +145,11 @@ func TestKubernetesPod(t *testing.T) {
 				t.Errorf("the bot is given %s", m.Name)
 			}
 		}
+		// What ends is started again, and is not ready meanwhile. And it must not vote for what the
+		// reader did not name.
+		if c.Name == "bot" && c.Args[len(c.Args)-1] != "-stay" {
+			t.Errorf("the bot runs with %v", c.Args)
+		}
 	}
 	wallet := p.Containers[0]
 	if wallet.Startup.HTTPGet.Path != "/livez" || wallet.Liveness.HTTPGet.Path != "/livez" ||
@@ -186,5 +199,14 @@ func TestKubernetesConsole(t *testing.T) {
 	if len(console.Mounts) != 2 || console.Mounts[0] != socket || console.Mounts[1].Name != p.Volumes[0].Name ||
 		fmt.Sprint(console.SecurityContext.User) != wallet.settings()["PKSA_CONSOLE_USER"] {
 		t.Errorf("the console: %+v", console)
+	}
+	// Its Service leads to a wallet that is stopped, too, and people are let in there.
+	all := manifests(t, "kubernetes/console-service.yaml")
+	port := console.Ports[0].Name
+	if s := all["Service"].Spec; !s.NotReady || len(s.Ports) != 1 || s.Ports[0].Target != port {
+		t.Errorf("the service: %+v", s)
+	}
+	if in := all["NetworkPolicy"].Spec.Ingress; len(in) != 1 || len(in[0].From) != 1 || in[0].Ports[0].Port != port {
+		t.Errorf("the way to it: %+v", in)
 	}
 }

@@ -21,6 +21,9 @@
 //	go run ./examples/bot-go -account alice -secret mybot.secret author/permlink
 //
 // The session is kept in a file, so that the next run need not log in again.
+//
+// With -stay and no post it votes for nothing: it logs in, as often as it takes, and stays until it
+// is stopped. That is how it runs in a container beside a wallet that is still being set up.
 package main
 
 import (
@@ -31,6 +34,8 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
+	"time"
 
 	"pksa/agent/client"
 	"pksa/protocol"
@@ -44,7 +49,12 @@ type settings struct {
 	secretFile, keptFile string
 	weight               int
 	author, permlink     string
+	stay                 bool
 }
+
+// tryAgain is the time between two tries to log in. Each that is refused is a line of the wallet's
+// audit trail.
+const tryAgain = 30 * time.Second
 
 func main() {
 	var s settings
@@ -55,18 +65,32 @@ func main() {
 	flag.StringVar(&s.secretFile, "secret", "mybot.secret", "file with the secret of the app")
 	flag.StringVar(&s.keptFile, "session", "mybot.session", "file to keep the session in")
 	flag.IntVar(&s.weight, "weight", 10000, "weight of the vote, 10000 is all")
+	flag.BoolVar(&s.stay, "stay", false, "vote for nothing: log in, as often as it takes, and stay")
 	flag.Parse()
 	s.author, s.permlink, _ = strings.Cut(strings.TrimPrefix(flag.Arg(0), "@"), "/")
-	if s.account == "" || s.permlink == "" {
-		fmt.Fprintln(os.Stderr, "usage: bot-go -account NAME [flags] AUTHOR/PERMLINK")
+	if s.account == "" || s.stay != (flag.NArg() == 0) || s.stay != (s.permlink == "") {
+		fmt.Fprintln(os.Stderr, "usage: bot-go -account NAME [flags] AUTHOR/PERMLINK, or -stay and no post")
 		flag.PrintDefaults()
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	// Platforms of containers stop it by SIGTERM.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, s); err != nil {
+	for {
+		err := run(ctx, s)
+		if err == nil || s.stay && ctx.Err() != nil {
+			return
+		}
 		fmt.Fprintln(os.Stderr, "bot-go:", err)
-		os.Exit(1)
+		if !s.stay {
+			os.Exit(1)
+		}
+		// A login can be tried again and again: it spends nothing. A vote cannot; see explain.
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(tryAgain):
+		}
 	}
 }
 
@@ -98,6 +122,11 @@ func run(ctx context.Context, s settings) error {
 	})
 	if err != nil {
 		return explain(err, "no vote was asked for yet; `pksa audit tail` there may say more")
+	}
+	if s.stay {
+		fmt.Printf("logged in as %s; it votes for nothing by itself\n", account)
+		<-ctx.Done()
+		return nil
 	}
 	vote := client.Operation{Name: "vote", Fields: map[string]any{
 		"voter": s.account, "author": s.author, "permlink": s.permlink, "weight": s.weight,

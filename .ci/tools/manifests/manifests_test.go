@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"testing"
 
@@ -28,6 +29,7 @@ func decode(text []byte) (any, error) {
 		"apps/v1 Deployment":                 &apps.Deployment{},
 		"v1 ConfigMap":                       &core.ConfigMap{},
 		"v1 PersistentVolumeClaim":           &core.PersistentVolumeClaim{},
+		"v1 Service":                         &core.Service{},
 		"networking.k8s.io/v1 NetworkPolicy": &networking.NetworkPolicy{},
 	}[head.APIVersion+" "+head.Kind]
 	if !ok {
@@ -36,16 +38,17 @@ func decode(text []byte) (any, error) {
 	return object, yaml.UnmarshalStrict(text, object)
 }
 
-func TestKubernetes(t *testing.T) {
-	file, err := os.ReadFile("../../../examples/kubernetes/pksa.yaml")
+// objects decodes all manifests of a file.
+func objects(t *testing.T, name string) (found []any) {
+	t.Helper()
+	file, err := os.ReadFile("../../../examples/kubernetes/" + name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var found []any
 	for r := utilyaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(file))); ; {
 		text, err := r.Read()
 		if errors.Is(err, io.EOF) {
-			break
+			return found
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -56,13 +59,17 @@ func TestKubernetes(t *testing.T) {
 		}
 		found = append(found, object)
 	}
+}
+
+func TestKubernetes(t *testing.T) {
+	found := objects(t, "pksa.yaml")
 	if len(found) != 4 {
 		t.Fatalf("%d manifests", len(found))
 	}
 	for _, object := range found {
 		if d, ok := object.(*apps.Deployment); ok {
 			checkPod(t, d.Spec.Template.Spec)
-			checkConsole(t, d.Spec.Template.Spec)
+			checkConsole(t, d.Spec.Template)
 		}
 	}
 }
@@ -87,7 +94,8 @@ func checkPod(t *testing.T, pod core.PodSpec) {
 
 // checkConsole looks at the patch for a console: of what the pod has it names what is there, and it
 // replaces nothing.
-func checkConsole(t *testing.T, pod core.PodSpec) {
+func checkConsole(t *testing.T, template core.PodTemplateSpec) {
+	pod, labels := template.Spec, template.Labels
 	file, err := os.ReadFile("../../../examples/kubernetes/console.yaml")
 	if err != nil {
 		t.Fatal(err)
@@ -122,6 +130,22 @@ func checkConsole(t *testing.T, pod core.PodSpec) {
 			if !had["volume "+m.Name] || had["mount "+m.MountPath] {
 				t.Errorf("%s: %+v", c.Name, m)
 			}
+		}
+	}
+	// The way to it leads to this pod and to this port of it.
+	for _, object := range objects(t, "console-service.yaml") {
+		switch o := object.(type) {
+		case *core.Service:
+			if !maps.Equal(o.Spec.Selector, labels) ||
+				o.Spec.Ports[0].TargetPort.StrVal != p.Containers[1].Ports[0].Name {
+				t.Errorf("%+v", o.Spec)
+			}
+		case *networking.NetworkPolicy:
+			if !maps.Equal(o.Spec.PodSelector.MatchLabels, labels) {
+				t.Errorf("%+v", o.Spec)
+			}
+		default:
+			t.Errorf("%T", object)
 		}
 	}
 	probe := p.Containers[1].LivenessProbe

@@ -123,7 +123,8 @@ func (c *conclusion) settle(asked []string) {
 	case len(c.overDenied) > 0:
 		d.deny(CodeLimit, "limit: "+c.overDenied[0])
 		d.Rules = c.overRules
-		d.Session, d.Renew, d.Timeout, d.Tell, d.Charges, d.Consents = 0, 0, 0, false, nil, nil
+		d.Session, d.Renew, d.Timeout, d.Tell, d.Charges = 0, 0, 0, false, nil
+		d.Consents = nil
 	case len(asked) > 0 || len(c.overAsk) > 0:
 		d.Verdict, d.reserved, d.Charges, d.Tell = Ask, d.Charges, nil, false
 		d.Reason = "ask: " + slices.Concat(asked, c.overAsk)[0]

@@ -45,7 +45,7 @@ ask:
   - {name: d, request: sign, apps: any, operations: [vote], only: uncovered, approvers: any}
   - {name: e, request: sign, apps: any, operations: [vote], mode: observe, approvals: 5}
   - {name: f, request: sign, apps: any, operations: [delete_comment], approvers: any}
-limits: [{name: l, requests: 1 per 1h}]
+limits: [{name: l, count: 3 per request}]
 `)
 	q := sign("x", hive.Posting, op(t, "vote", `{"voter":"alice","author":"bob","permlink":"p","weight":1}`))
 	for _, approved := range []bool{false, true} {
@@ -54,6 +54,11 @@ limits: [{name: l, requests: 1 per 1h}]
 		if got := fmt.Sprint(p.Decide(q, nil, noon).Consents); got != want {
 			t.Errorf("approved %t: %s", approved, got)
 		}
+	}
+	full := *q
+	full.Ops = []hive.Operation{q.Ops[0], q.Ops[0], q.Ops[0], q.Ops[0]}
+	if d := p.Decide(&full, nil, noon); d.Code != policy.CodeLimit || d.Consents != nil {
+		t.Errorf("%+v", d)
 	}
 	q.Ops = append(q.Ops, op(t, "delete_comment", `{"author":"alice","permlink":"p"}`))
 	if got := fmt.Sprint(p.Decide(q, nil, noon).Consents); !strings.Contains(got, "a yes of an approver") {

@@ -233,7 +233,8 @@ func (j *judgement) settleDenied() {
 	d.deny(first.code, first.reason)
 	d.Silent = !j.spoken
 	// Rules that let other parts pass gave nothing to this decision.
-	d.Session, d.Renew, d.Timeout, d.Tell, d.Consents = 0, 0, 0, false, nil
+	d.Session, d.Renew, d.Timeout, d.Tell = 0, 0, 0, false
+	d.Consents = nil
 	d.Rules = slices.DeleteFunc(d.Rules, func(ref RuleRef) bool { return !j.policy.denies(ref) })
 	d.sortRules()
 }

@@ -165,6 +165,8 @@ var boundsDrawn = []struct{ how, test, words string }{
 	{list, "cmd/pksa-qr TestCodesOfAPicture", "{maxCodes - 1, maxCodes, maxCodes + 1}"},
 	{list, "agent/client TestEarlyAnswersAreBounded", "63, 64, 65"},
 	{list, "agent/client TestEarlyAnswersHaveFewBytes", "[]int{-1, 0, 1"},
+	{list, "agent/client TestLongAnswersOfNodes", "most - 1, most, most + 1"},
+	{list, "agent/client/x402 TestEdgesOfOffers", "63, 64, 65"},
 	{turn, "agent/client TestKeepIsBounded", "for i := range 6 {"},
 }
 
@@ -175,7 +177,7 @@ var boundsHelpers = map[string]string{"agent/ledger TestStores": "contractListBy
 // and each test that the page says to try an edge does so.
 func TestEdgesAreDrawn(t *testing.T) {
 	rows := tableRows(string(read(t, "docs/bounds.md")))
-	edge := regexp.MustCompile("`([a-z/-]+ Test[A-Za-z0-9]+)` \\(edge\\)")
+	edge := regexp.MustCompile("`([a-z0-9/-]+ Test[A-Za-z0-9]+)` \\(edge\\)")
 	known, tests := map[string]bool{}, map[string]string{}
 	for _, d := range boundsDrawn {
 		folder, name, _ := strings.Cut(d.test, " ")

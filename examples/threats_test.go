@@ -47,7 +47,7 @@ func tableRows(text string) (rows []string) {
 
 // edgeTest is a test that a row of the bounds says to try the edge, or to measure where there is
 // none.
-var edgeTest = regexp.MustCompile("`[a-z/-]+ Test[A-Za-z0-9]+` \\((edge|measured)\\)")
+var edgeTest = regexp.MustCompile("`[a-z0-9/-]+ Test[A-Za-z0-9]+` \\((edge|measured)\\)")
 
 // Every row of the bounds says what grows, by whom, how far, per what, what happens beyond, and
 // names the test in its last column: one that tries the edge, or measures. A bound is a number or

@@ -89,6 +89,9 @@ func readHead(raw []byte) (Head, error) {
 	return Head{properties.Number, properties.ID, at.Time()}, nil
 }
 
+// mostOfNode is how many bytes of an answer of a node are read: a block has less.
+const mostOfNode = 1 << 20
+
 // askNode makes one call. It returns what the node returns, or the sentence with which it refuses.
 func askNode(ctx context.Context, node, method string, params ...string) (raw []byte, refusal string, err error) {
 	body, err := json.Marshal(map[string]any{
@@ -111,8 +114,7 @@ func askNode(ctx context.Context, node, method string, params ...string) (raw []
 		Result json.RawMessage
 		Error  *struct{ Message string }
 	}
-	const most = 1 << 20 // bytes; a block has less
-	if err := json.NewDecoder(io.LimitReader(response.Body, most)).Decode(&answer); err != nil {
+	if err := json.NewDecoder(io.LimitReader(response.Body, mostOfNode)).Decode(&answer); err != nil {
 		return nil, "", fmt.Errorf("status %d, and no JSON: %w", response.StatusCode, err)
 	}
 	if answer.Error != nil {

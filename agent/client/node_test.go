@@ -88,3 +88,21 @@ func TestNodesThatAnswerBadly(t *testing.T) {
 		node.Close()
 	}
 }
+
+// An answer is read up to its bound, and what is longer is none.
+func TestLongAnswersOfNodes(t *testing.T) {
+	const most = 1 << 20
+	const begin = `{"result":{"head_block_number":100000000,"time":"2030-01-01T00:00:00","head_block_id":` +
+		`"05f5e10022222222222222222222222222222222","more":"`
+	const end = `"}}`
+	for _, size := range []int{most - 1, most, most + 1} {
+		answer := begin + strings.Repeat("a", size-len(begin)-len(end)) + end
+		node := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(w, answer)
+		}))
+		if _, err := client.NodeHead(node.URL)(t.Context()); (err == nil) != (size <= most) {
+			t.Errorf("of %d bytes: %v", size, err)
+		}
+		node.Close()
+	}
+}

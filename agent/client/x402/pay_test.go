@@ -171,6 +171,35 @@ func longOffers() map[string]any {
 		"validBefore", "2000-01-01T00:05:00Z")}}
 }
 
+// Offers are read up to a number, and up to so many bytes.
+func TestEdgesOfOffers(t *testing.T) {
+	const most = 64 << 10
+	for _, n := range []int{63, 64, 65} {
+		inShop(t, func(t *testing.T, s *shop) {
+			for range n {
+				s.offers = append(s.offers, offer("description", ""))
+			}
+			if _, _, err := s.buy(s.payer()); errors.Is(err, x402.ErrNoOffer) != (n > 64) {
+				t.Errorf("%d offers: %v", n, err)
+			}
+		})
+	}
+	for _, size := range []int{most - 1, most, most + 1} {
+		inShop(t, func(t *testing.T, s *shop) {
+			s.change = func(h http.Header) []byte {
+				h.Del("X-Payment")
+				of := func(filler string) []byte {
+					return encoded(t, map[string]any{"x402Version": 1, "accepts": []any{offer("description", filler)}})
+				}
+				return of(strings.Repeat("a", size-len(of(""))))
+			}
+			if _, _, err := s.buy(s.payer()); errors.Is(err, x402.ErrNoOffer) != (size > most) {
+				t.Errorf("a body of %d bytes: %v", size, err)
+			}
+		})
+	}
+}
+
 // An offer must say what is sold, also where that is the first page.
 func TestResourceOfTheFirstPage(t *testing.T) {
 	inShop(t, func(t *testing.T, s *shop) {

@@ -54,6 +54,10 @@ limits: [{name: l, count: 3 per request}]
 		if got := fmt.Sprint(p.Decide(q, nil, noon).Consents); got != want {
 			t.Errorf("approved %t: %s", approved, got)
 		}
+		report := p.Report(q, nil, noon)
+		if text := report.Text(); !strings.Contains(text, "\nIt takes a yes of 2 of anna, carol, with passkeys.\n") {
+			t.Errorf("approved %t: %s", approved, text)
+		}
 	}
 	full := *q
 	full.Ops = []hive.Operation{q.Ops[0], q.Ops[0], q.Ops[0], q.Ops[0]}

@@ -22,6 +22,9 @@ func (r *Report) Text() string {
 	if r.Tell {
 		b.WriteString("A person is told.\n")
 	}
+	for _, c := range r.Consents {
+		fmt.Fprintf(&b, "It takes %v, with passkeys.\n", c)
+	}
 	if r.Verdict == Ask && r.Timeout > 0 {
 		fmt.Fprintf(&b, "Without a word within %s it is denied.\n", windowText(r.Timeout))
 	}

@@ -32,13 +32,14 @@ const hostilePolicy = `version: 1
 allow:
   - {name: logins, request: auth, apps: any, session: 1h}
   - {name: proofs, request: challenge, apps: [honest], key: [posting], text: {glob: "*"}}
+  - {name: votes, request: sign, accounts: [carol], apps: [honest], operations: [vote]}
   - {name: little, request: sign, apps: [payer], key: active, operations: [transfer]}
   - {name: made, request: sign, apps: [maker], operations: [vote], broadcast: any, transaction_by: application}
 ask:
   - {name: asked, request: sign, apps: [payer], operations: [vote]}
 limits:
   - {name: tips, apps: [payer], operations: [transfer], spend: 1.000 HBD per 1h, per: [.to]}
-  - {name: votes, apps: [maker], operations: [vote], count: 5 per 1h, per: [.permlink]}
+  - {name: made votes, apps: [maker], operations: [vote], count: 5 per 1h, per: [.permlink]}
 `
 
 const (

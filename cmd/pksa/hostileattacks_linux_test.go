@@ -171,8 +171,8 @@ func (h *hostile) sealed(cmd string, s *client.Session, payload string) []byte {
 	return frame
 }
 
-// onlyLogsIn is a slot that may only log in: it asks for large things that are denied, and makes
-// one session after the other.
+// onlyLogsIn is a slot that may only log in: it asks for large and for small things that are
+// denied, and makes one session after the other.
 func (h *hostile) onlyLogsIn(ctx context.Context) {
 	c, s := h.session(ctx, "alice", "lowly")
 	if c == nil {
@@ -191,11 +191,26 @@ func (h *hostile) onlyLogsIn(ctx context.Context) {
 			cancel()
 		}
 	})
+	working.Go(func() { h.asksForVotes(ctx) })
 	h.each(ctx, h.relay.URL, byLogin, 50*time.Millisecond, func(n int) []byte {
 		ops := strings.Repeat(fmt.Sprintf(`["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":%q}],`,
 			memo), 100)
 		return h.sealed("sign_req", s, fmt.Sprintf(`{"key_type":"active","ops":[%s],"broadcast":true,"nonce":%d}`,
 			strings.TrimSuffix(ops, ","), time.Now().UnixMilli()))
+	})
+}
+
+// asksForVotes is the same slot in another session: each request would be another transaction, and
+// is denied.
+func (h *hostile) asksForVotes(ctx context.Context) {
+	c, s := h.session(ctx, "alice", "lowly")
+	if c == nil {
+		return
+	}
+	defer c.Close()
+	h.each(ctx, h.own, byLogin, 20*time.Millisecond, func(n int) []byte {
+		return h.sealed("sign_req", s, fmt.Sprintf(`{"key_type":"posting","ops":[["vote",{"voter":"alice",`+
+			`"author":"bob","permlink":"p%d","weight":100}]],"broadcast":true,"nonce":%d}`, n, time.Now().UnixMilli()))
 	})
 }
 
@@ -327,7 +342,7 @@ func (h *hostile) neverEnds(ctx context.Context, i int) {
 	}
 }
 
-// honest is an app of another account that asks for something small now and then.
+// honest is an app of another account that asks for something small now and then, a text or a vote.
 func (h *hostile) honest(ctx context.Context) {
 	c, s := h.session(ctx, "carol", "honest")
 	if c == nil {
@@ -343,8 +358,15 @@ func (h *hostile) honest(ctx context.Context) {
 		case <-tick.C:
 		}
 		h.asked.Add(1)
-		if _, err := c.Challenge(ctx, s, client.Challenge{Role: hive.Posting, Text: fmt.Sprint("honest ",
-			n)}); err == nil {
+		var err error
+		if n%2 == 0 {
+			_, err = c.Challenge(ctx, s, client.Challenge{Role: hive.Posting, Text: fmt.Sprint("honest ", n)})
+		} else {
+			_, err = c.Sign(ctx, s, client.SignRequest{Role: hive.Posting, Operations: []client.Operation{{Name: "vote",
+				Fields: map[string]any{"voter": "carol", "author": "bob", "permlink": fmt.Sprint("honest-", n),
+					"weight": 100}}}})
+		}
+		if err == nil {
 			h.heard.Add(1)
 		}
 	}

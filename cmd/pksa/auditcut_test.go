@@ -94,7 +94,7 @@ func suggestFrom(trail audit.Source, app string, s streams, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	return (&command{streams: s, asJSON: asJSON}).printSuggested(out, app)
+	return (&command{streams: s, asJSON: asJSON}).printSuggested(out, app, nil)
 }
 
 // A sum of denied requests is told in words, and counted by the tools that judge again.

@@ -40,7 +40,7 @@ ledger, and the keystore has to be unlocked.`,
 			if err != nil {
 				return err
 			}
-			inForce, _, _ := c.policyToJudgeBy(cmd.Context(), "") // a draft is of use where none can be read, too
+			inForce, _, unread := c.policyToJudgeBy(cmd.Context(), "") // a draft is of use without it, too
 			from := time.Time{}
 			if since != "" {
 				length, err := days(since)
@@ -55,7 +55,7 @@ ledger, and the keystore has to be unlocked.`,
 			if err = errors.Join(err, trail.close()); err != nil {
 				return err
 			}
-			return c.printSuggested(out, app)
+			return c.printSuggested(out, app, unread)
 		},
 	}
 	cmd.Flags().StringVar(&app, "app", "", "only requests of the app of this `name`")
@@ -63,8 +63,11 @@ ledger, and the keystore has to be unlocked.`,
 	return cmd
 }
 
-func (c *command) printSuggested(out audit.Suggested, app string) error {
+func (c *command) printSuggested(out audit.Suggested, app string, unread error) error {
 	return c.print(out, func(w io.Writer) {
+		if unread != nil {
+			fmt.Fprintln(w, "# The policy cannot be used, so what it allows by now is not left out.")
+		}
 		switch {
 		case out.Requests == 0 && out.Allowed > 0:
 			fmt.Fprintln(w, "# Nothing to suggest.")

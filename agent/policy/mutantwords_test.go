@@ -23,7 +23,7 @@ var brokenWords = []mutant{
 		"return m.with(s, s.request.Account, s.request.Account).check(s, v)", "TestActorIsFilledIn"},
 	{"the actor is that of the operation before", "fill.go", "s.actors = p.actors\n",
 		"s.actors = append(s.actors, p.actors...)\n",
-		"TestAgainstNaiveEvaluator"},
+		"TestEachOperationHasItsActor"},
 	{"a name is a pattern", "fill.go", "regexp.QuoteMeta(name)", "name", "TestNamesAreFilledIn"},
 	{"what follows a name repeats its last letter", "fill.go", `"(?:" + regexp.QuoteMeta(name) + ")"`,
 		"regexp.QuoteMeta(name)", "TestNamesAreFilledIn"},

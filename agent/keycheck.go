@@ -32,6 +32,10 @@ type KeyCheck struct {
 	OnBehalfOf string `json:"on_behalf_of,omitempty"`
 	OK         bool   `json:"ok"`
 	Problem    string `json:"problem,omitempty"`
+	// Weight and Threshold are set if what is signed so needs signatures of others, too: the key,
+	// or the account, weighs that much in the authority, and the authority asks for more.
+	Weight    uint32 `json:"weight,omitempty"`
+	Threshold uint32 `json:"threshold,omitempty"`
 	// Unconfirmed is true if one Hive API node of several says so and no other confirms it. Such a
 	// key goes on proving its account.
 	Unconfirmed bool `json:"unconfirmed,omitempty"`
@@ -254,8 +258,14 @@ func (a *Agent) LookAtKeys(ctx context.Context) ([]KeyCheck, error) {
 type question struct {
 	check   KeyCheck
 	account hive.AccountName // that is looked at
-	// judge returns what does not fit, in words; empty if all does.
-	judge func(account node.Account, exists bool) string
+	// judge returns what does not fit, in words; empty if all does. The share is set if it fits
+	// together with others.
+	judge func(account node.Account, exists bool) (string, node.Share)
+}
+
+// fits makes the check one of a key that fits.
+func (c *KeyCheck) fits(share node.Share) {
+	c.OK, c.Problem, c.Weight, c.Threshold = true, "", share.Weight, share.Threshold
 }
 
 // source is where the answers to questions come from: one host, or several.
@@ -285,9 +295,13 @@ func (a *Agent) compare(ctx context.Context, from source, questions []question) 
 	for i, q := range questions {
 		account, exists := accounts[q.account]
 		checks[i] = q.check
-		checks[i].Problem = q.judge(account, exists)
-		checks[i].OK = checks[i].Problem == ""
-		if !checks[i].OK && !slices.Contains(doubtful, q.account) {
+		problem, share := q.judge(account, exists)
+		if problem == "" {
+			checks[i].fits(share)
+			continue
+		}
+		checks[i].Problem = problem
+		if !slices.Contains(doubtful, q.account) {
 			doubtful = append(doubtful, q.account)
 		}
 	}
@@ -311,26 +325,26 @@ const maxViews = 3
 // believed, and what a third says against them is remembered against it.
 func (a *Agent) weigh(q question, views []node.View, check *KeyCheck) {
 	var wrong, right []string // hosts
-	problem := ""
+	problem, share := "", node.Share{}
 	for _, v := range views {
 		account, exists := v.Accounts[q.account]
-		if said := q.judge(account, exists); said != "" {
+		if said, of := q.judge(account, exists); said != "" {
 			problem, wrong = said, append(wrong, v.Host)
 		} else {
-			right = append(right, v.Host)
+			share, right = of, append(right, v.Host)
 		}
 	}
 	switch {
 	case len(wrong) >= 2:
 		check.Problem = problem
 	case len(right) >= 2:
-		check.OK, check.Problem = true, ""
+		check.fits(share)
 		for _, host := range wrong {
 			a.node.Blame(host, fmt.Sprintf("gave other %s keys of %s than two other hosts", q.check.Role, q.account))
 		}
 	case len(right) == 1 && len(wrong) == 0:
 		// The first host said otherwise a moment ago, and does not answer or say so any more.
-		check.OK, check.Problem = true, ""
+		check.fits(share)
 	default:
 		check.Unconfirmed = true
 		check.Problem += "; one Hive API node says so, and no other confirms it"
@@ -351,21 +365,20 @@ func (a *Agent) checkHeld(ctx context.Context) ([]KeyCheck, error) {
 				account: name,
 			}
 			if role == hive.Signing {
-				q.judge = func(witness node.Account, exists bool) string {
-					return judgeWitness(public, witness,
-						exists)
+				q.judge = func(witness node.Account, exists bool) (string, node.Share) {
+					return judgeWitness(public, witness, exists), node.Share{}
 				}
 				ofWitnesses = append(ofWitnesses, q)
 				continue
 			}
-			q.judge = func(account node.Account, exists bool) string {
+			q.judge = func(account node.Account, exists bool) (string, node.Share) {
 				switch {
 				case !exists:
-					return NoSuchAccount
+					return NoSuchAccount, node.Share{}
 				case !slices.Contains(account.Roles(public), role):
-					return fmt.Sprintf("the chain does not know this key as %s, or it cannot sign alone", role)
+					return fmt.Sprintf("the chain does not know this key as %s", role), node.Share{}
 				}
-				return ""
+				return "", account.Share(public, role)
 			}
 			questions = append(questions, q)
 		}
@@ -401,17 +414,17 @@ func (a *Agent) checkGiven(ctx context.Context) ([]KeyCheck, error) {
 				questions = append(questions, question{
 					check:   KeyCheck{Account: string(to), Role: role.String(), OnBehalfOf: string(d.By)},
 					account: d.By,
-					judge: func(by node.Account, exists bool) string {
-						switch {
-						case !exists:
+					judge: func(by node.Account, exists bool) (string, node.Share) {
+						if !exists {
 							return fmt.Sprintf("rule %q counts on %s, and the chain has no such account",
-								d.Rule.Name, d.By)
-						case !gives(by, to, role):
-							return fmt.Sprintf("rule %q counts on the %s authority of %s, which does not let %s act "+
-								"alone",
-								d.Rule.Name, role, d.By, to)
+								d.Rule.Name, d.By), node.Share{}
 						}
-						return ""
+						share, given := by.ShareOfAccount(to, role)
+						if !given {
+							return fmt.Sprintf("rule %q counts on the %s authority of %s, in which %s has no part",
+								d.Rule.Name, role, d.By, to), node.Share{}
+						}
+						return "", share
 					},
 				})
 			}
@@ -426,18 +439,4 @@ func (a *Agent) givenTo(d policy.Delegation) []hive.AccountName {
 		return a.keys.Accounts()
 	}
 	return slices.DeleteFunc(slices.Clone(d.To), func(name hive.AccountName) bool { return !a.holds(name) })
-}
-
-// gives reports whether an account lets another use its authority alone.
-func gives(by node.Account, to hive.AccountName, role hive.Role) bool {
-	authority := by.Posting
-	if role == hive.Active {
-		authority = by.Active
-	}
-	for _, auth := range authority.AccountAuths {
-		if auth.Account == to && uint32(auth.Weight) >= authority.WeightThreshold {
-			return true
-		}
-	}
-	return false
 }

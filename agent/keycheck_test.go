@@ -209,3 +209,44 @@ func TestKeysByTwoNodes(t *testing.T) {
 		check(true, 0)
 	})
 }
+
+// A key, or an account, that weighs less than the authority asks for fits, and the check says how
+// much it lacks. One that has no weight does not.
+func TestKeysThatShare(t *testing.T) {
+	const rules = `version: 1
+allow: [{name: for bob, request: sign, apps: any, on_behalf_of: [bob], operations: [vote]}]
+`
+	within(t, worldOptions{policy: rules}, func(t *testing.T, w *world) {
+		shared := func(threshold uint32, weight uint16) {
+			w.chain.Change("alice", func(a *nodetest.Account) {
+				a.Active.WeightThreshold, a.Active.KeyAuths[0].Weight = threshold, weight
+			})
+			w.chain.Change("bob", func(a *nodetest.Account) {
+				a.Posting.WeightThreshold = threshold
+				a.Posting.AccountAuths = []hive.AccountWeight{{Account: "alice", Weight: weight}}
+			})
+		}
+		for _, c := range []struct {
+			threshold uint32
+			weight    uint16
+			problem   bool
+		}{{1, 1, false}, {3, 2, false}, {2, 2, false}, {1, 0, true}} {
+			shared(c.threshold, c.weight)
+			checks, err := w.agent.CheckKeys(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, check := range checks {
+				share := [2]uint32{check.Weight, check.Threshold}
+				want := [2]uint32{}
+				touched := check.OnBehalfOf != "" || check.Role == "active"
+				if touched && !c.problem && uint32(c.weight) < c.threshold {
+					want = [2]uint32{uint32(c.weight), c.threshold}
+				}
+				if check.OK != !(touched && c.problem) || share != want {
+					t.Errorf("%d of %d: %+v", c.weight, c.threshold, check)
+				}
+			}
+		}
+	})
+}

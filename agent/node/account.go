@@ -52,9 +52,9 @@ func (a Account) Keys() []hive.PublicKey {
 	return keys
 }
 
-// Roles returns the roles in which the key may act alone, the weakest first: memo if it is the memo
-// key, the others if its weight reaches the threshold (tx §6). It returns nil for the null key and
-// for a key that needs others beside it.
+// Roles returns the roles in which the key counts, the weakest first: memo if it is the memo key,
+// the others if it has a weight in the authority (tx §6). [Account.Share] says whether it needs
+// others beside it. It returns nil for the null key.
 func (a Account) Roles(key hive.PublicKey) []hive.Role {
 	var roles []hive.Role
 	if key.IsNull() {
@@ -63,21 +63,64 @@ func (a Account) Roles(key hive.PublicKey) []hive.Role {
 	if key == a.Memo {
 		roles = append(roles, hive.Memo)
 	}
-	for _, r := range []struct {
-		role      hive.Role
-		authority *hive.Authority
-	}{{hive.Posting, &a.Posting}, {hive.Active, &a.Active}, {hive.Owner, &a.Owner}} {
-		for _, k := range r.authority.KeyAuths {
-			if k.Key == key && k.Weight > 0 && uint32(k.Weight) >= r.authority.WeightThreshold {
-				roles = append(roles, r.role)
-				break
-			}
+	for _, role := range []hive.Role{hive.Posting, hive.Active, hive.Owner} {
+		if slices.ContainsFunc(a.authority(role).KeyAuths, func(k hive.KeyWeight) bool {
+			return k.Key == key && k.Weight > 0
+		}) {
+			roles = append(roles, role)
 		}
 	}
 	if key == a.Signing {
 		roles = append(roles, hive.Signing)
 	}
 	return roles
+}
+
+// authority returns one of the three authorities.
+func (a *Account) authority(role hive.Role) *hive.Authority {
+	switch role {
+	case hive.Owner:
+		return &a.Owner
+	case hive.Active:
+		return &a.Active
+	}
+	return &a.Posting
+}
+
+// Share is what a key, or an account, weighs in an authority in which it needs others beside it.
+// The zero value says that it needs nobody.
+type Share struct{ Weight, Threshold uint32 }
+
+// Share returns what a key weighs in the posting, active or owner authority where it does not reach
+// the threshold alone; the zero value elsewhere.
+func (a Account) Share(key hive.PublicKey, role hive.Role) Share {
+	if role != hive.Posting && role != hive.Active && role != hive.Owner {
+		return Share{}
+	}
+	return shareOf(a.authority(role), a.authority(role).KeyAuths, func(k hive.KeyWeight) (bool, uint16) {
+		return k.Key == key, k.Weight
+	})
+}
+
+// ShareOfAccount returns what another account weighs in the posting or active authority where it
+// does not reach the threshold alone, and whether it is in there at all.
+func (a Account) ShareOfAccount(name hive.AccountName, role hive.Role) (share Share, given bool) {
+	authority := a.authority(role)
+	weighs := func(w hive.AccountWeight) (bool, uint16) { return w.Account == name, w.Weight }
+	given = slices.ContainsFunc(authority.AccountAuths, func(w hive.AccountWeight) bool {
+		return w.Account == name && w.Weight > 0
+	})
+	return shareOf(authority, authority.AccountAuths, weighs), given
+}
+
+// shareOf looks for the one that is meant among the members of an authority.
+func shareOf[T any](authority *hive.Authority, members []T, weighs func(T) (bool, uint16)) Share {
+	for _, one := range members {
+		if is, weight := weighs(one); is && weight > 0 && uint32(weight) < authority.WeightThreshold {
+			return Share{uint32(weight), authority.WeightThreshold}
+		}
+	}
+	return Share{}
 }
 
 // Authorities returns the authorities of the accounts by name. A name that the chain does not know

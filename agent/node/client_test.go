@@ -324,12 +324,12 @@ func TestTransaction(t *testing.T) {
 func TestAuthorities(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2)
-		other := hive.PrivateKeyFromSeed("other").Public()
+		other, none := hive.PrivateKeyFromSeed("other").Public(), hive.PrivateKeyFromSeed("no weight").Public()
 		posting, active := nodetest.Key("alice", hive.Posting).Public(), nodetest.Key("alice", hive.Active).Public()
 		w.chain.Change("alice", func(a *nodetest.Account) {
 			a.Posting = hive.Authority{
 				WeightThreshold: 2, AccountAuths: []hive.AccountWeight{{Account: "bob", Weight: 2}},
-				KeyAuths: []hive.KeyWeight{{Key: posting, Weight: 2}, {Key: other, Weight: 1}},
+				KeyAuths: []hive.KeyWeight{{Key: posting, Weight: 2}, {Key: other, Weight: 1}, {Key: none, Weight: 0}},
 			}
 			a.Memo = active
 		})
@@ -347,7 +347,8 @@ func TestAuthorities(t *testing.T) {
 			want []hive.Role
 		}{
 			{posting, []hive.Role{hive.Posting}},
-			{other, nil}, // it does not weigh enough alone
+			{other, []hive.Role{hive.Posting}}, // it needs the other one beside it
+			{none, nil},
 			{active, []hive.Role{hive.Memo, hive.Active}},
 			{nodetest.Key("alice", hive.Owner).Public(), []hive.Role{hive.Owner}},
 			{hive.PublicKey{}, nil},
@@ -356,8 +357,36 @@ func TestAuthorities(t *testing.T) {
 				t.Errorf("roles of %v: %v, wanted %v", tt.key, got, tt.want)
 			}
 		}
+		for _, tt := range []struct {
+			key  hive.PublicKey
+			role hive.Role
+			want node.Share
+		}{
+			{other, hive.Posting, node.Share{Weight: 1, Threshold: 2}}, {posting, hive.Posting, node.Share{}},
+			{other, hive.Active, node.Share{}}, {none, hive.Posting, node.Share{}}, {active, hive.Memo, node.Share{}},
+		} {
+			if got := a.Share(tt.key, tt.role); got != tt.want {
+				t.Errorf("share of %v as %s: %+v, wanted %+v", tt.key, tt.role, got, tt.want)
+			}
+		}
+		a.Active.AccountAuths = []hive.AccountWeight{{Account: "carol", Weight: 1}, {Account: "dave", Weight: 0}}
+		a.Active.WeightThreshold = 3
+		for _, tt := range []struct {
+			name  hive.AccountName
+			role  hive.Role
+			want  node.Share
+			given bool
+		}{
+			{"bob", hive.Posting, node.Share{}, true}, {"bob", hive.Active, node.Share{}, false},
+			{"carol", hive.Active, node.Share{Weight: 1, Threshold: 3}, true},
+			{"dave", hive.Active, node.Share{}, false},
+		} {
+			if got, given := a.ShareOfAccount(tt.name, tt.role); got != tt.want || given != tt.given {
+				t.Errorf("share of %s as %s: %+v %t", tt.name, tt.role, got, given)
+			}
+		}
 		keys := a.Keys()
-		if len(keys) != 3 || !slices.Contains(keys, posting) || !slices.Contains(keys, other) ||
+		if len(keys) != 4 || !slices.Contains(keys, posting) || !slices.Contains(keys, other) ||
 			!slices.Contains(keys, active) {
 			t.Errorf("keys %v", keys)
 		}

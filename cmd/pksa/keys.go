@@ -197,7 +197,10 @@ func (c *command) keysCheck() *cobra.Command {
 		Use:   "check",
 		Short: "Compare the held keys with the accounts on the chain",
 		Long: `Compares the held keys with the accounts on the chain. It asks the running
-agent. The exit status is 1 if a key does not fit.`,
+agent. The exit status is 1 if a key does not fit.
+
+A key may weigh less than its authority asks for. It fits, and what it signs
+needs the signatures of others, too.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var checks []agent.KeyCheck
@@ -214,8 +217,11 @@ agent. The exit status is 1 if a key does not fit.`,
 				t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 				for _, check := range checks {
 					word := "fits"
-					if !check.OK {
+					switch {
+					case !check.OK:
 						word = check.Problem
+					case check.Threshold > 0:
+						word = fmt.Sprintf("fits, and needs others: it weighs %d of %d", check.Weight, check.Threshold)
 					}
 					fmt.Fprintf(t, "%s\t%s\t%s\n", check.Account, check.Role, word)
 				}

@@ -105,8 +105,7 @@ func (c *Chain) Account(name hive.AccountName) (Account, bool) {
 	return a.Account, true
 }
 
-// authority returns the authority that counts for a role of the account. Nested accounts count with
-// their posting authority for posting and with their active one for the rest (tx §2.6).
+// authority returns the authority that counts for a role of the account.
 func (a *account) authority(role hive.Role) *hive.Authority {
 	switch role {
 	case hive.Owner:
@@ -117,35 +116,82 @@ func (a *account) authority(role hive.Role) *hive.Authority {
 	return &a.Posting
 }
 
-// satisfiedLocked reports whether the keys reach the threshold of the account's authority. Only
-// this role counts, since hardfork 28.
-func (c *Chain) satisfiedLocked(name hive.AccountName, role hive.Role, keys []hive.PublicKey) bool {
-	a, ok := c.accounts[name]
-	return ok && c.reachesLocked(a.authority(role), role, keys, 0)
+// The limits with which a node looks at one authority (hive/protocol/config.hpp).
+const (
+	maxDepth      = 2   // HIVE_MAX_SIG_CHECK_DEPTH
+	maxLookUps    = 125 // HIVE_MAX_SIG_CHECK_ACCOUNTS, the account itself included
+	maxMembership = 40  // HIVE_MAX_AUTHORITY_MEMBERSHIP
+)
+
+// verification looks whether the keys that signed a transaction satisfy authorities, as the class
+// sign_state of hived does: step by step, since what it leaves out once a limit is reached follows
+// from the order.
+type verification struct {
+	chain    *Chain
+	inner    hive.Role // whose authority of other accounts counts
+	keys     []hive.PublicKey
+	approved map[hive.AccountName]bool
+	lookUps  int
 }
 
-func (c *Chain) reachesLocked(auth *hive.Authority, role hive.Role, keys []hive.PublicKey, depth int) bool {
-	var sum uint64
-	for _, k := range auth.KeyAuths {
-		if slices.Contains(keys, k.Key) {
-			sum += uint64(k.Weight)
-		}
+// verifyLocked begins a verification of authorities of a role. Nested accounts count with their
+// posting authority for posting and with their active one for the rest (tx §2.6).
+func (c *Chain) verifyLocked(role hive.Role, keys []hive.PublicKey) *verification {
+	inner := hive.Active
+	if role == hive.Posting {
+		inner = hive.Posting
 	}
-	if sum >= uint64(auth.WeightThreshold) {
-		return true
-	}
-	if depth == 2 {
+	return &verification{chain: c, inner: inner, keys: keys, approved: map[hive.AccountName]bool{}}
+}
+
+// satisfied reports whether the keys reach the threshold of an account's authority. Only this role
+// counts, since hardfork 28.
+func (v *verification) satisfied(name hive.AccountName, role hive.Role) bool {
+	a, ok := v.chain.accounts[name]
+	if !ok {
 		return false
 	}
-	inner := hive.Posting
-	if role != hive.Posting {
-		inner = hive.Active
+	if role == v.inner && v.approved[name] {
+		return true
 	}
-	for _, a := range auth.AccountAuths {
-		other, ok := c.accounts[a.Account]
-		if ok && c.reachesLocked(other.authority(inner), inner, keys, depth+1) {
-			sum += uint64(a.Weight)
+	v.lookUps = 1
+	return v.reaches(a.authority(role), 0)
+}
+
+// reaches reports whether the keys reach the threshold of an authority.
+func (v *verification) reaches(authority *hive.Authority, depth int) bool {
+	var sum uint64
+	members := 0
+	for _, k := range authority.KeyAuths {
+		if slices.Contains(v.keys, k.Key) {
+			if sum += uint64(k.Weight); sum >= uint64(authority.WeightThreshold) {
+				return true
+			}
+		}
+		if members++; members >= maxMembership {
+			return false
 		}
 	}
-	return sum >= uint64(auth.WeightThreshold)
+	for _, other := range authority.AccountAuths {
+		if !v.approved[other.Account] {
+			if depth == maxDepth {
+				continue
+			}
+			if v.lookUps >= maxLookUps {
+				return false
+			}
+			v.lookUps++
+			a, ok := v.chain.accounts[other.Account]
+			v.approved[other.Account] = ok && v.reaches(a.authority(v.inner), depth+1)
+		}
+		if v.approved[other.Account] {
+			if sum += uint64(other.Weight); sum >= uint64(authority.WeightThreshold) {
+				return true
+			}
+		}
+		if members++; members >= maxMembership {
+			return false
+		}
+	}
+	return sum >= uint64(authority.WeightThreshold)
 }

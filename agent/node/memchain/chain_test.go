@@ -88,6 +88,47 @@ func TestAuthority(t *testing.T) {
 					Weight: 1},
 			}},
 	})
+	// Whoever has more members than a node looks at.
+	crowd := func(name hive.AccountName, keys, accounts int, last hive.PublicKey) {
+		authority := hive.Authority{WeightThreshold: 1}
+		for i := range keys {
+			public := hive.PrivateKeyFromSeed(fmt.Sprintf("%s %d", name, i)).Public()
+			if i == keys-1 {
+				public = last
+			}
+			authority.KeyAuths = append(authority.KeyAuths, hive.KeyWeight{Key: public, Weight: 1})
+		}
+		for i := range accounts {
+			other := hive.AccountName(fmt.Sprintf("%s-%d", name, i))
+			if i == accounts-1 {
+				other = "bob"
+			}
+			authority.AccountAuths = append(authority.AccountAuths, named(other, 1))
+		}
+		chain.AddAccount(memchain.Account{Name: name, HIVE: 50000, Active: authority})
+	}
+	crowd("keys40", 40, 0, key("bob", hive.Active).Public())
+	crowd("keys41", 41, 0, key("bob", hive.Active).Public())
+	crowd("accounts40", 0, 40, hive.PublicKey{})
+	crowd("accounts41", 0, 41, hive.PublicKey{})
+	crowd("both", 39, 2, key("erin", hive.Active).Public())
+	// Each of four members has 30 of its own: with them and the account itself 125 are looked up.
+	for last, name := range map[int]hive.AccountName{30: "wide", 31: "wider"} {
+		wide := hive.Authority{WeightThreshold: 1}
+		for i, members := range []int{30, 30, 30, last} {
+			inner := hive.Authority{WeightThreshold: 1}
+			for n := range members {
+				inner.AccountAuths = append(inner.AccountAuths, named(hive.AccountName(fmt.Sprintf("w%d-%d", i, n)), 1))
+			}
+			if i == 3 {
+				inner.AccountAuths[len(inner.AccountAuths)-1] = named("bob", 1)
+			}
+			member := hive.AccountName(fmt.Sprintf("%s-%d", name, i))
+			chain.AddAccount(memchain.Account{Name: member, Active: inner})
+			wide.AccountAuths = append(wide.AccountAuths, named(member, 1))
+		}
+		chain.AddAccount(memchain.Account{Name: name, HIVE: 50000, Active: wide})
+	}
 	n := chain.NewNode("a")
 	for _, tt := range []struct {
 		name string
@@ -122,6 +163,17 @@ func TestAuthority(t *testing.T) {
 			key("shared", hive.Owner)}, "tx_missing_active_auth"},
 		{"three of three", []string{transfer("shared")}, []*hive.PrivateKey{key("shared", hive.Active),
 			key("shared", hive.Owner), key("bob", hive.Active)}, ""},
+		{"the 40th key", []string{transfer("keys40")}, []*hive.PrivateKey{key("bob", hive.Active)}, ""},
+		{"the 41st key", []string{transfer("keys41")}, []*hive.PrivateKey{key("bob", hive.Active)},
+			"tx_missing_active_auth"},
+		{"the 40th account", []string{transfer("accounts40")}, []*hive.PrivateKey{key("bob", hive.Active)}, ""},
+		{"the 41st account", []string{transfer("accounts41")}, []*hive.PrivateKey{key("bob", hive.Active)},
+			"tx_missing_active_auth"},
+		{"the 41st member", []string{transfer("both")}, []*hive.PrivateKey{key("bob", hive.Active)},
+			"tx_missing_active_auth"},
+		{"the 125th look-up", []string{transfer("wide")}, []*hive.PrivateKey{key("bob", hive.Active)}, ""},
+		{"the 126th look-up", []string{transfer("wider")}, []*hive.PrivateKey{key("bob", hive.Active)},
+			"tx_missing_active_auth"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tx := signed(t, chain, tt.keys, tt.ops...)

@@ -112,8 +112,10 @@ func (s State) checkAuthority(e *Entry) *Failure {
 		return failure
 	}
 	required := e.Transaction.Required()
+	high, posting := s.chain.verifyLocked(hive.Active, keys), s.chain.verifyLocked(hive.Posting, keys)
 	for i := range required.Keys {
-		if !s.chain.reachesLocked(&required.Keys[i], hive.Active, keys, 0) {
+		high.lookUps = 0
+		if !high.reaches(&required.Keys[i], 0) {
 			return &Failure{Code: 3040000, Name: "tx_missing_other_auth", Title: "missing required other authority",
 				Format: "Missing Authority"}
 		}
@@ -122,8 +124,12 @@ func (s State) checkAuthority(e *Entry) *Failure {
 		role  hive.Role
 		names []hive.AccountName
 	}{{hive.Active, required.Active}, {hive.Owner, required.Owner}, {hive.Posting, required.Posting}} {
+		by := high
+		if r.role == hive.Posting {
+			by = posting
+		}
 		for _, name := range r.names {
-			if !s.chain.satisfiedLocked(name, r.role, keys) {
+			if !by.satisfied(name, r.role) {
 				return missing(r.role, name)
 			}
 		}

@@ -25,6 +25,8 @@ var notSecret = map[string]string{
 	"agent/ledger.element.key":          "of a store of keys and values",
 	"agent/ledger.pair.key":             "of a store of keys and values",
 	"agent/ledger.edit.key":             "of a store of keys and values",
+	"agent/ledger.name.key":             "of a store of keys and values",
+	"agent/ledger.nameKey.key":          "of a store of keys and values",
 	"agent/policy.fieldUse.key":         "of a mapping in YAML",
 	"agent/policy.keyDoc.key":           "of a mapping in YAML",
 	"cmd/pksa-bench.session.authKey":    "of a wallet that is made up, and gone with the benchmark",

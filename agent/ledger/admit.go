@@ -253,11 +253,13 @@ func (l *Ledger) Admit(ctx context.Context, a Admission, judge func(View) Ruling
 		return Admitting{}, err
 	}
 	var out Admitting
-	o := &op{done: make(chan error, 1), app: a.Turn, apply: func(b *batch) error {
-		var err error
-		out, err = b.admit(&a, r, judge)
-		return err
-	}}
+	o := &op{done: make(chan error, 1), app: a.Turn,
+		needs: func(b *batch) []name { return b.claimNames(&a, r.digest) },
+		apply: func(b *batch) error {
+			var err error
+			out, err = b.admit(&a, r, judge)
+			return err
+		}}
 	if err := l.queue.put(o); err != nil {
 		l.unclaimRun(r, err)
 		return Admitting{}, err
@@ -396,11 +398,18 @@ func (l *Ledger) Decide(ctx context.Context, number uint64, judge func(View) Rul
 		return Admitting{}, context.Cause(ctx)
 	}
 	var out Admitting
-	err := l.submit(&op{apply: func(b *batch) error {
-		var err error
-		out, err = b.decide(number, judge)
-		return err
-	}})
+	err := l.submit(&op{
+		needs: func(b *batch) []name {
+			if r := l.judgedRun(number); r != nil {
+				return []name{b.requestName(r.end, number)}
+			}
+			return nil
+		},
+		apply: func(b *batch) error {
+			var err error
+			out, err = b.decide(number, judge)
+			return err
+		}})
 	if err != nil {
 		return Admitting{}, err
 	}

@@ -200,6 +200,24 @@ func (b *batch) publish(st *state) {
 	}
 }
 
+// readAhead reads what the steps and the gathering need, in one read of the store.
+func (b *batch) readAhead(ops []*op) error {
+	var names []name
+	for _, o := range ops {
+		if o.needs != nil {
+			names = append(names, o.needs(b)...)
+		}
+	}
+	if g := b.l.state.gathering; g != nil {
+		// As many as it gathers if each step writes a record. With more, it reads them one by one.
+		most := max(b.o.gatherFew+gatherOf*len(ops)-len(g.sessions), 0)
+		for _, q := range g.requests[:min(len(g.requests), most)] {
+			names = append(names, b.requestName(q.end, q.number))
+		}
+	}
+	return b.pending.readAhead(b.l.store, names)
+}
+
 // note keeps where the latest state of a request stands.
 func (b *batch) note(number uint64, at position) { b.positions[number] = at }
 
@@ -216,6 +234,14 @@ func (b *batch) positionOf(number uint64) (position, bool) {
 	}
 	at, ok := b.l.state.positions[number]
 	return at, ok
+}
+
+// requestName returns where the latest state of a request stands. end is the end of its run.
+func (b *batch) requestName(end int64, number uint64) name {
+	if at, ok := b.positionOf(number); ok {
+		return name{bucketAudit, numberKey(at.record)}
+	}
+	return name{bucketRequests, endKey(end, number)}
 }
 
 // findRequest reads a request as the batch sees it. end is the end of its run.

@@ -668,6 +668,43 @@ func (s *boltStore) get(name bucket, key []byte) (value []byte, found bool, err 
 	return value, found, err
 }
 
+func (s *boltStore) getMany(names []name) (all []got, err error) {
+	all = make([]got, 0, len(names))
+	err = s.view(func(over *overlay) error {
+		return s.db.View(func(tx *bolt.Tx) error {
+			looked := 0
+			for size := 0; len(all) < len(names) && size < listBytes; size += len(all[len(all)-1].value) {
+				n := names[len(all)]
+				v, known := over.get(n.bucket, n.key)
+				if known {
+					all = append(all, gotten(v.bytes, !v.gone))
+					continue
+				}
+				b, err := bucketIn(tx, n.bucket)
+				if err != nil {
+					return err
+				}
+				var value []byte
+				if b != nil {
+					value, looked = b.Get(n.key), looked+1
+				}
+				all = append(all, gotten(value, value != nil)) // what bbolt shows is gone with the transaction
+			}
+			s.touch(tx, looked)
+			return nil
+		})
+	})
+	return all, err
+}
+
+// gotten returns a copy of a value that was read.
+func gotten(value []byte, found bool) got {
+	if !found {
+		return got{}
+	}
+	return got{append([]byte{}, value...), true}
+}
+
 func (s *boltStore) list(name bucket, from []byte, most int) (pairs []pair, more bool, err error) {
 	size := 0
 	// take adds a pair. It returns false if the list has ended.

@@ -162,6 +162,9 @@ func (l *Ledger) refuse(ops []*op, err error) {
 // or not.
 func (l *Ledger) transact(ops []*op) (*batch, error) {
 	b := newBatch(l)
+	if err := b.readAhead(ops); err != nil {
+		return nil, err
+	}
 	for _, o := range ops {
 		o.err = o.apply(b)
 		if b.err != nil {

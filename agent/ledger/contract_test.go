@@ -134,6 +134,7 @@ var contract = map[string]func(*shelf){
 	"nested":          contractNested,
 	"values":          contractValues,
 	"list bytes":      contractListBytes,
+	"many":            contractMany,
 	"atomicity":       contractAtomicity,
 	"slices":          contractSlices,
 	"reopen":          contractReopen,
@@ -271,6 +272,76 @@ func contractListBytes(s *shelf) {
 		if !slices.Equal(keys, []string{"a", "b", "c"}) {
 			s.Errorf("behind a value of %d bytes a scan finds %q", size, keys)
 		}
+	}
+}
+
+// contractMany reads many names at once: twice the same, some that are not there, of several
+// buckets.
+func contractMany(s *shelf) {
+	at := s.made()
+	x, y := bucketDigests+"/x", bucketDigests+"/y"
+	s.must(at.commit([]edit{put(bucketSlots, "a", "1"), put(bucketSlots, "b", ""), put(bucketKeys, "a", "2"),
+		put(x, "a\x00\xff", "3"), put(y, "b", "4"), put(y, "c", "5"), put(bucketSlots, "large",
+			strings.Repeat("l", listBytes-3)), put(bucketSlots, "end", "ee")}))
+	s.must(at.commit([]edit{drop(y), put(y, "c", "6"), del(bucketKeys, "none"), put(bucketKeys, "gone", "7")}))
+	s.must(at.commit([]edit{del(bucketKeys, "gone")}))
+	names := func(pairs ...string) (all []name) {
+		for i := 0; i < len(pairs); i += 2 {
+			all = append(all, name{bucket(pairs[i]), []byte(pairs[i+1])})
+		}
+		return all
+	}
+	want := func(at store, all []name, want ...string) {
+		s.Helper()
+		results, err := at.getMany(all)
+		s.must(err)
+		var texts []string
+		for i, r := range results {
+			value, found, err := at.get(all[i].bucket, all[i].key)
+			s.must(err)
+			if found != r.found || !bytes.Equal(value, r.value) {
+				s.Errorf("%q in %q is %q, %v among many, and %q, %v alone", all[i].key, all[i].bucket, r.value,
+					r.found, value, found)
+			}
+			text := "none"
+			if r.found {
+				text = string(r.value[:min(len(r.value), 3)])
+			}
+			texts = append(texts, text)
+		}
+		if !slices.Equal(texts, want) {
+			s.Errorf("read %q, want %q", texts, want)
+		}
+	}
+	for range 2 {
+		want(at, nil)
+		want(at, names("slots", "b", "authkeys", "a", "slots", "a", "slots", "c", string(x), "a\x00\xff",
+			string(y), "b", string(y), "c", "digests/z", "c", "slots", "b", "authkeys", "gone", "authkeys", "none",
+			"slots", "a"),
+			"", "2", "1", "none", "3", "none", "6", "none", "", "none", "none", "1")
+		// The bytes of values end what is returned, when they are many enough, and not before.
+		want(at, names("slots", "large", "slots", "a", "slots", "b", "slots", "none", "slots", "a", "slots", "b",
+			"slots", "end"), "lll", "1", "", "none", "1", "", "ee")
+		want(at, names("slots", "large", "slots", "a", "slots", "end", "slots", "a"), "lll", "1", "ee")
+		want(at, names("slots", "large", "slots", "large", "slots", "a"), "lll", "lll")
+		at = s.reopened(at)
+	}
+	many := make([]name, 5000)
+	for i := range many {
+		many[i] = name{bucketSlots, fmt.Append(nil, i)}
+	}
+	results, err := at.getMany(many)
+	if s.must(err); len(results) != len(many) {
+		s.Errorf("%d of 5,000 names were read", len(results))
+	}
+	many[0].key[0] = 'x'
+	results, err = at.getMany(names("slots", "a", "slots", "b"))
+	s.must(err)
+	copy(results[0].value, "y")
+	want(at, names("slots", "a"), "1")
+	s.must(at.close())
+	if _, err := at.getMany(many[:1]); err == nil {
+		s.Error("a closed store is read")
 	}
 }
 

@@ -160,6 +160,9 @@ func (st *story) next(disk *ledger.MemDisk) {
 	st.checkOutcomes()
 }
 
+// reads are the operations that change nothing: one that is not heard is lost.
+var reads = []string{"get", "getMany", "list", "segments", "readSegment"}
+
 // TestEveryOperationFails fails each operation of a whole life in turn, done and not done, and then
 // each step of coming back from that, too. Nothing may be judged twice, no charge be lost, no
 // answer change, and the chain of the trail must hold.
@@ -175,8 +178,8 @@ func TestEveryOperationFails(t *testing.T) {
 	})
 	ops := plan.met()
 	t.Logf("%d operations: %v", len(ops), tally(ops))
-	for _, want := range []string{"commit", "get", "list", "writeSegment", "removeSegment", "segments", "readSegment",
-		"replace mark", "close"} {
+	for _, want := range []string{"commit", "get", "getMany", "list", "writeSegment", "removeSegment", "segments",
+		"readSegment", "replace mark", "close"} {
 		if !slices.Contains(ops, want) {
 			t.Errorf("no %s among them", want)
 		}
@@ -186,8 +189,8 @@ func TestEveryOperationFails(t *testing.T) {
 			continue
 		}
 		for _, f := range []fate{lost, unheard} {
-			if f == unheard && slices.Contains([]string{"get", "list", "segments", "readSegment"}, op) {
-				continue // a read that is not heard is lost
+			if f == unheard && slices.Contains(reads, op) {
+				continue
 			}
 			t.Run(fmt.Sprintf("%d %s %v", number, op, f), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { liveWithFault(t, number, f, "") })
@@ -243,7 +246,7 @@ func TestKilledAtEveryOperation(t *testing.T) {
 			continue
 		}
 		for _, last := range []fate{lost, unheard} {
-			if last == unheard && slices.Contains([]string{"get", "list", "segments", "readSegment"}, op) {
+			if last == unheard && slices.Contains(reads, op) {
 				continue
 			}
 			t.Run(fmt.Sprintf("%d %s %v", number, op, last), func(t *testing.T) {

@@ -59,6 +59,14 @@ func (s *faultyStore) get(b bucket, key []byte) (value []byte, found bool, err e
 	return value, found, nil
 }
 
+func (s *faultyStore) getMany(names []name) (all []got, err error) {
+	err = s.around("getMany", func() (err error) { all, err = s.under.getMany(names); return err })
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}
+
 func (s *faultyStore) list(b bucket, from []byte, most int) (pairs []pair, more bool, err error) {
 	err = s.around("list", func() (err error) { pairs, more, err = s.under.list(b, from, most); return err })
 	if err != nil {

@@ -144,8 +144,22 @@ func (b *batch) keepDigests(o owner, digests map[[32]byte]struct{}) {
 func (b *batch) gatherRequests() {
 	changed := maps.Clone(b.l.state.positions)
 	maps.Copy(changed, b.positions)
+	left := make([]endNumber, 0, len(changed))
 	for number, at := range changed {
-		b.gatherRequest(at.end, number)
+		left = append(left, endNumber{at.end, number})
+	}
+	for part := range slices.Chunk(left, scanChunk) {
+		names := make([]name, 0, len(part))
+		for _, q := range part {
+			names = append(names, b.requestName(q.end, q.number))
+		}
+		if err := b.pending.readAhead(b.l.store, names); err != nil {
+			b.fail(err)
+			return
+		}
+		for _, q := range part {
+			b.gatherRequest(q.end, q.number)
+		}
 	}
 }
 

@@ -148,6 +148,22 @@ func (s *memStore) get(b bucket, key []byte) (value []byte, found bool, err erro
 	return value, found, err
 }
 
+func (s *memStore) getMany(names []name) (all []got, err error) {
+	err = s.held(func() error {
+		size := 0
+		for _, n := range names {
+			if size >= listBytes {
+				return nil
+			}
+			value, found := s.disk.buckets[n.bucket][string(n.key)]
+			all = append(all, got{append([]byte{}, value...), found})
+			size += len(value)
+		}
+		return nil
+	})
+	return all, err
+}
+
 func (s *memStore) list(b bucket, from []byte, most int) (pairs []pair, more bool, err error) {
 	err = s.held(func() error {
 		size := 0

@@ -66,6 +66,27 @@ func (b *batch) claim(a *Admission, digest [32]byte, s *Session) claim {
 	return claim{replay: Fresh, spends: SpentNothing}
 }
 
+// claimNames returns the names of what is read when a request is claimed.
+func (b *batch) claimNames(a *Admission, digest [32]byte) (names []name) {
+	if a.Remnant != 0 {
+		return []name{{bucketMeta, remnantKey(a.Remnant)}}
+	}
+	add := func(o owner) { names = append(names, name{digestBucket(o), digest[:]}) }
+	app := a.App
+	if s := b.liveSession(a.Session); s != nil {
+		add(sessionOwner(s.ID))
+		app = ""
+		if a.Kind == KindAuth {
+			app = s.App
+		}
+	}
+	if slot, ok := b.l.state.slots[app]; ok {
+		add(slotOwner(slot))
+		names = append(names, slotNames(app)...)
+	}
+	return names
+}
+
 // claimIn claims a request in a session.
 func (b *batch) claimIn(s *Session, a *Admission, digest [32]byte) claim {
 	owners := b.ownersIn(s, a.Kind)
@@ -102,10 +123,13 @@ func (b *batch) claimIn(s *Session, a *Admission, digest [32]byte) claim {
 // to the secret of its slot, too: one that was delivered while the session lived must not make
 // another one when it has ended.
 func (b *batch) ownersIn(s *Session, kind string) []owner {
-	if slot, ok := b.slot(s.App); ok && kind == KindAuth {
-		return []owner{sessionOwner(s.ID), slotOwner(slot)}
+	owners := []owner{sessionOwner(s.ID)}
+	if kind == KindAuth {
+		if slot, ok := b.slot(s.App); ok {
+			owners = append(owners, slotOwner(slot))
+		}
 	}
-	return []owner{sessionOwner(s.ID)}
+	return owners
 }
 
 // claimDigest claims a request without a nonce, by its digest.

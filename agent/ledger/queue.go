@@ -26,6 +26,9 @@ type op struct {
 	// refuses this step alone, so nothing may have been written by then. What goes wrong while
 	// writing goes to the batch.
 	apply func(*batch) error
+	// needs returns the names of values that apply is going to read, so far as that is known before
+	// any step of the batch; nil: nothing is known.
+	needs func(*batch) []name
 	// keep is set if the step reports what has happened already. Such a step is applied again after
 	// a commit that did not succeed, so apply must find out whether the store has it.
 	keep bool

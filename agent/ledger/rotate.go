@@ -183,21 +183,38 @@ func (l *Ledger) nextPiece(gathered uint64) (p piece, full bool, err error) {
 	return p, false, nil
 }
 
+// storedMost is how many records are read from the bucket at once, while a segment is written.
+const storedMost = 64
+
 // storedAt reads records of the bucket one after another.
 func (l *Ledger) storedAt(list []inBucket) iter.Seq2[stored, error] {
 	return func(yield func(stored, error) bool) {
-		for _, r := range list {
-			sealed, found, err := l.store.get(bucketAudit, r.name)
-			if err == nil && !found {
-				err = damaged(bucketAudit, r.name)
+		names := make([]name, 0, storedMost)
+		for len(list) > 0 {
+			names = names[:0]
+			for _, r := range list[:min(len(list), storedMost)] {
+				names = append(names, name{bucketAudit, r.name})
 			}
-			var s stored
-			if err == nil {
-				s, err = l.vault.openStored(r.name, sealed)
-			}
-			if !yield(s, err) || err != nil {
+			all, err := l.store.getMany(names)
+			if err != nil {
+				yield(stored{}, err)
 				return
 			}
+			for i, r := range all {
+				s, err := l.vault.openFound(names[i].key, r)
+				if !yield(s, err) || err != nil {
+					return
+				}
+			}
+			list = list[len(all):]
 		}
 	}
+}
+
+// openFound opens a record that must be there.
+func (v *vault) openFound(key []byte, r got) (stored, error) {
+	if !r.found {
+		return stored{}, damaged(bucketAudit, key)
+	}
+	return v.openStored(key, r.value)
 }

@@ -65,10 +65,12 @@ func (l *Ledger) Settle(number uint64, s Settlement) error {
 	}
 	// Queued before anything is noted: a closed ledger leaves the request unfinished.
 	size := stepBytes + len(s.Answer) + len(s.Record)
-	err := l.queue.put(&op{keep: true, size: size, apply: func(b *batch) error {
-		b.settle(r.key, number, r.end, s)
-		return nil
-	}})
+	err := l.queue.put(&op{keep: true, size: size,
+		needs: func(b *batch) []name { return []name{b.requestName(r.end, number)} },
+		apply: func(b *batch) error {
+			b.settle(r.key, number, r.end, s)
+			return nil
+		}})
 	if err != nil {
 		return err
 	}

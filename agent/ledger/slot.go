@@ -300,6 +300,11 @@ func (b *batch) removeSlot(name string, audit []byte) (ended []*Session, err err
 	return ended, nil
 }
 
+// slotNames returns the names of what is read of a slot.
+func slotNames(app string) []name {
+	return []name{{bucketSlots, []byte(app)}, {bucketMeta, documentedKey(app)}, {bucketMeta, pausedKey(app)}}
+}
+
 // slot returns a slot as the batch sees it.
 func (b *batch) slot(name string) (Slot, bool) {
 	plain := b.get(bucketSlots, []byte(name))

@@ -19,23 +19,24 @@ import "iter"
 //
 // # Reading
 //
-// Every call of get, list, segments and readSegment sees one state: what one commit left, with all
-// commits before it. Two calls may see the states of two commits. The last state of a store that
-// was just opened may be a commit that a crash or an error cut off on its way to the disk, and may
-// be gone after the next power cut; secure ends that. After an error the ledger knows nothing about
-// what it wanted to read, and may call again.
+// Every call of get, getMany, list, segments and readSegment sees one state: what one commit left,
+// with all commits before it. Two calls may see the states of two commits. The last state of a
+// store that was just opened may be a commit that a crash or an error cut off on its way to the
+// disk, and may be gone after the next power cut; secure ends that. After an error the ledger knows
+// nothing about what it wanted to read, and may call again.
 //
 // # Who calls what
 //
-// get, list, segments and readSegment are called from any goroutine at any time, also while another
-// method runs. All other methods are called by one goroutine at a time: by the one that opens the
-// ledger, later by the committing goroutine. Only writeSegment may run while that one calls commit;
-// its content comes from get.
+// get, getMany, list, segments and readSegment are called from any goroutine at any time, also
+// while another method runs. All other methods are called by one goroutine at a time: by the one
+// that opens the ledger, later by the committing goroutine. Only writeSegment may run while that
+// one calls commit; its content comes from getMany.
 //
 // A store keeps no slice that it was given once the call has returned. What it returns belongs to
 // the caller.
 type store interface {
 	source
+	manySource
 
 	// create makes a store that holds first and nothing else. It moves segments aside that an
 	// earlier store left in its place. As the last step but one, when all else is durable, it calls
@@ -80,8 +81,29 @@ type source interface {
 	list(b bucket, from []byte, most int) (pairs []pair, more bool, err error)
 }
 
-// listBytes is after how many bytes of values a list ends. It bounds memory where values are large.
+// manySource is a source of which many keys can be read at once. A store that is not on this
+// machine takes as long for one key as for hundreds.
+type manySource interface {
+	// getMany returns for each name what get does, in the order of the names: for one at least, if
+	// there are any, and for no other once the values have listBytes.
+	getMany(names []name) ([]got, error)
+}
+
+// listBytes is after how many bytes of values a list ends, and what getMany returns. It bounds
+// memory where values are large.
 const listBytes = 1 << 20
+
+// name is where a value is: its bucket and key.
+type name struct {
+	bucket bucket
+	key    []byte
+}
+
+// got is what was read of a name.
+type got struct {
+	value []byte
+	found bool
+}
 
 // bucket is the name of a set of keys. Its form is "NAME" or "NAME/MORE", where NAME is one of
 // allBuckets and MORE is any bytes. A bucket exists while it has keys; nobody makes one.

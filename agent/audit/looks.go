@@ -85,7 +85,8 @@ func (l *Looks) Suggest(ctx context.Context, t Trail, p *policy.Policy, n *hive.
 		if head, _ := t.Ledger.Head(); head > lookRecords {
 			q.From = head - lookRecords + 1
 		}
-		drafted, err := suggest(read, q, p, n, &policy.SeenLately{Most: draftRequests, MostBytes: draftBytes})
+		drafted, err := suggest(read, q, p, n, policy.Headroom,
+			&policy.SeenLately{Most: draftRequests, MostBytes: draftBytes})
 		if err != nil {
 			return Suggested{}, err
 		}

@@ -14,17 +14,28 @@ type Suggested struct {
 	Cut      int    `json:"cut"`      // not looked at, because they were cut when they were recorded
 	Summed   int    `json:"summed"`   // not looked at, because the trail has only sums of them
 	YAML     string `json:"yaml"`
+	Rules    int    `json:"rules"`  // that stand there
+	Limits   int    `json:"limits"` // that stand there
+	Named    int64  `json:"named"`  // combinations of the values that the rules name
+	Seen     int64  `json:"seen"`   // of these, that were seen
+	Free     int    `json:"free"`   // fields that are left free
+
+	draft *policy.Suggestion
 }
+
+// AddTo returns a policy with the rules and limits of the draft, as [policy.Suggestion.AddTo] does.
+func (s *Suggested) AddTo(file string, src []byte) ([]byte, error) { return s.draft.AddTo(file, src) }
 
 // Suggest reads the records that a query picks, and makes a policy of what no rule allowed there.
 // Of the query it takes numbers, Since and App. An empty App means all. What the policy in force
-// allows by now is left out, and a rule of it that is near is named; nil if it is not known.
-func Suggest(read Source, q Query, inForce *policy.Policy, n *hive.Network) (Suggested, error) {
-	return suggest(read, q, inForce, n, new(policy.SeenLately))
+// allows by now is left out, and a rule of it that is near is named; nil if it is not known. Bounds
+// lie room percent beyond what was seen.
+func Suggest(read Source, q Query, inForce *policy.Policy, n *hive.Network, room int) (Suggested, error) {
+	return suggest(read, q, inForce, n, room, new(policy.SeenLately))
 }
 
-func suggest(read Source, q Query, inForce *policy.Policy, n *hive.Network, seen *policy.SeenLately) (Suggested,
-	error) {
+func suggest(read Source, q Query, inForce *policy.Policy, n *hive.Network, room int,
+	seen *policy.SeenLately) (Suggested, error) {
 	var out Suggested
 	app := q.App
 	q.Filter = Filter{Since: q.Since}
@@ -60,7 +71,10 @@ func suggest(read Source, q Query, inForce *policy.Policy, n *hive.Network, seen
 	}
 	list := seen.List()
 	if out.Requests, out.Older = len(list), seen.Dropped(); out.Requests > 0 {
-		out.YAML = inForce.Suggest(list)
+		draft := inForce.Suggest(list, room)
+		out.draft = &draft
+		out.YAML, out.Rules, out.Limits = out.draft.YAML, out.draft.Rules, out.draft.Limits
+		out.Named, out.Seen, out.Free = out.draft.Named, out.draft.Seen, out.draft.Free
 	}
 	return out, nil
 }

@@ -29,7 +29,7 @@ allow: [{name: votes, request: sign, apps: any, operations: [vote: {permlink: [p
 		p                        *policy.Policy
 		requests, ruled, allowed int
 	}{{nil, 7, 0, 0}, {inForce, 3, 1, 3}} {
-		got, err := audit.Suggest(sourceOf(trail...), audit.Query{}, c.p, hive.Mainnet)
+		got, err := audit.Suggest(sourceOf(trail...), audit.Query{}, c.p, hive.Mainnet, 0)
 		if err != nil || got.Requests != c.requests || got.Ruled != c.ruled || got.Allowed != c.allowed {
 			t.Errorf("%+v %v", got, err)
 		}

@@ -36,6 +36,9 @@ type Options struct {
 	// ErrorsOnly says that nobody reads warnings. They are left out as far as the version of the
 	// file never makes errors of them, and need no time.
 	ErrorsOnly bool
+	// TrapsWarn says that what is probably not meant is a warning in version 2, too: for a draft,
+	// which is judged before a person narrows it.
+	TrapsWarn bool
 	// MostCounters and MostOpened are the bounds of the same names, if those are not to hold: for
 	// tests.
 	MostCounters, MostOpened int

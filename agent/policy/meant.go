@@ -34,7 +34,7 @@ func (c *compiler) settle(root *yamlnode.Node, reviewed bool) Problems {
 		problems = append(problems, c.spare(remarks, today)...)
 	}
 	for i := range problems {
-		if p := &problems[i]; c.version == version2 && p.Meant == "" && !p.Around {
+		if p := &problems[i]; c.version == version2 && p.Meant == "" && !p.Around && !c.options.TrapsWarn {
 			p.Warning, p.Trap = false, p.Warning && !p.Unseen
 		}
 	}

@@ -66,7 +66,7 @@ func TestSuggestedRules(t *testing.T) {
 				}
 			}
 		}
-		draft := policy.Suggest(seen)
+		draft := policy.Suggest(seen, 0).YAML
 		if n := strings.Count(draft, "  - name: "); n != min(rules, 500) || !strings.HasSuffix(draft, left) ||
 			strings.Contains(draft, "Not suggested") != (left != "") {
 			t.Errorf("%d: %d rules, and at the end %s", rules, n, draft[max(0, len(draft)-300):])
@@ -81,7 +81,7 @@ func TestSuggestedLinesOfWhatIsLeft(t *testing.T) {
 		for i := range apps {
 			seen = append(seen, challengeOf(fmt.Sprintf("app%03d", i), strings.Repeat("t", 2049)))
 		}
-		draft := policy.Suggest(seen)
+		draft := policy.Suggest(seen, 0).YAML
 		if n := strings.Count(draft, "#   1 × "); n != min(apps, 100) || !strings.HasSuffix(draft, more) ||
 			strings.Contains(draft, "more\n") != (more != "") {
 			t.Errorf("%d: %d lines, and at the end %s", apps, n, draft[max(0, len(draft)-300):])

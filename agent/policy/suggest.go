@@ -19,27 +19,50 @@ type Seen struct {
 	Time    time.Time
 }
 
+// Suggestion is what [Suggest] wrote.
+type Suggestion struct {
+	YAML   string // the policy; empty if nothing was seen
+	Rules  int
+	Limits int
+	// Named is how many combinations there are of the values that the rules name, for one
+	// operation, element of a list or text; at most what fits. Seen is how many of these came. What
+	// lies between bounds or is left free comes on top: a comment above each rule has what that is.
+	Named, Seen int64
+	Free        int // fields, and members of JSON, that are left free
+
+	allow, limits []string // the lines below these words
+}
+
 // Suggest writes the narrowest policy that allows what was seen: a rule for each app, key and
 // operation, every field held to the values that were seen, JSON to the forms that it had, and
-// limits of what went out in 24 hours. Where a field took many values, or one that does not come
-// again, it is left free, and a comment says so; challenges of many texts are left out, operations
-// of too many forms, and of many rules those that were seen least. It is a draft for a person, who
-// knows which of what was seen is to happen again. A line that [Compile] complains of ends with a
-// comment that says to narrow it: version 2 takes the draft only once that is done. What cannot be
-// suggested stands in comments at the end.
-func Suggest(seen []Seen) string { return (*Policy)(nil).Suggest(seen) }
+// limits of what went out in 24 hours. Bounds of amounts, numbers and limits lie room percent (0 to
+// 100) beyond what was seen, and a comment has what that was. Where a field took many values, or
+// one that does not come again, it is left free, and a comment says so; challenges of many texts
+// are left out, operations of too many forms, and of many rules those that were seen least. It is a
+// draft for a person, who knows which of what was seen is to happen again. A line that [Compile]
+// complains of ends with a comment that says to narrow it: version 2 takes the draft only once that
+// is done. What cannot be suggested stands in comments at the end.
+func Suggest(seen []Seen, room int) Suggestion { return (*Policy)(nil).Suggest(seen, room) }
 
 // Suggest does what the function [Suggest] does. Above a rule it says which rule of the policy p
-// would do with a change, and what it wants otherwise: that is often the better edit.
-func (p *Policy) Suggest(seen []Seen) string {
-	w := suggester{inForce: p, groups: map[string]*seenGroup{}, names: map[string]int{}, in: map[*Request][]string{}}
+// would do with a change, and what it wants otherwise: that is often the better edit. Names are new
+// beside those of p, and no limit is drafted that would bind what p allows to the same app.
+func (p *Policy) Suggest(seen []Seen, room int) Suggestion {
+	w := suggester{inForce: p, room: headroom(min(max(room, 0), 100)), groups: map[string]*seenGroup{},
+		names: map[string]int{}, in: map[*Request][]string{}, groupOf: map[string]*seenGroup{}}
+	if p != nil {
+		for _, at := range everyRuleOf(p) {
+			w.names[at.rule.name] = 1
+		}
+	}
 	for _, s := range seen {
 		w.sort(s)
 	}
 	w.leaveTexts()
 	w.writeBodies()
 	w.leaveRules()
-	return w.text()
+	w.write()
+	return w.out
 }
 
 // seenGroup is what comes to one rule.
@@ -59,17 +82,21 @@ type seenGroup struct {
 	texts     []value
 	last      Seen
 
-	body     string   // of the rule: all that stands behind its accounts
-	accounts []string // that the rule is for; of none, another group's rule says them
+	body     string       // of the rule: all that stands behind its accounts
+	accounts []string     // that the rule is for; of none, another group's rule says them
+	alike    []*seenGroup // whose rule this is, too
 }
 
 type suggester struct {
 	inForce *Policy // nil: not known
+	room    headroom
 	groups  map[string]*seenGroup
+	groupOf map[string]*seenGroup // by the name of its rule
 	names   map[string]int
 	left    []string // what cannot be suggested
 	all     []Seen
 	in      map[*Request][]string // the keys of a request's groups
+	out     Suggestion
 }
 
 func (w *suggester) leave(format string, args ...any) {
@@ -181,7 +208,7 @@ func (w *suggester) writeBodies() {
 	same := map[string]*seenGroup{}
 	for _, key := range slices.Sorted(maps.Keys(w.groups)) {
 		g := w.groups[key]
-		body, err := g.write()
+		body, err := g.write(w.room)
 		if err != nil {
 			w.leave("%s of %s for %s: %v", g.about(), g.app, g.account, err)
 			delete(w.groups, key)
@@ -192,6 +219,7 @@ func (w *suggester) writeBodies() {
 				first.accounts = append(first.accounts, g.account)
 			}
 			first.times = append(first.times, g.times...)
+			first.alike = append(first.alike, g)
 			continue
 		}
 		same[body], g.body, g.accounts = g, body, []string{g.account}
@@ -276,24 +304,84 @@ func (w *suggester) group(s Seen, g seenGroup) *seenGroup {
 	return w.groups[key]
 }
 
-func (w *suggester) text() string {
+// write writes the draft.
+func (w *suggester) write() {
+	w.out.allow = w.rules()
+	w.out.limits = w.limits()
+	w.sayUnseen()
+	p, problems := w.mark()
+	w.check(p, problems)
+	w.out.YAML = w.whole() + w.leftText()
+}
+
+// rules writes the rules.
+func (w *suggester) rules() []string {
 	var b strings.Builder
-	b.WriteString("# The narrowest rules for what was seen. Read them before you use them: what was seen once need " +
-		"not be\n# right, and will hardly come again with the same values.\nversion: 2\n")
-	if len(w.groups) > 0 {
-		b.WriteString("allow:\n")
-	}
 	for _, key := range slices.Sorted(maps.Keys(w.groups)) {
 		if g := w.groups[key]; g.accounts != nil {
 			w.rule(&b, g)
 		}
 	}
-	w.limits(&b)
-	draft := marked(b.String())
-	b.Reset()
-	b.WriteString(draft)
-	// Before the comments about what is left, since the check adds to them.
-	w.check(draft)
+	return linesOf(b.String())
+}
+
+func linesOf(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+}
+
+// head returns what stands above the rules.
+func (w *suggester) head() []string {
+	head := []string{
+		"# The narrowest rules for what was seen. Read them before you use them: what was seen once need not be",
+		"# right, and will hardly come again with the same values.",
+	}
+	if w.room > 0 {
+		head = append(head, fmt.Sprintf("# Bounds of amounts, numbers and limits lie %d%% beyond what was seen; "+
+			"comments have what that was.", w.room))
+	}
+	return append(head, "version: 2")
+}
+
+// whole returns the policy, without what is left out.
+func (w *suggester) whole() string {
+	lines := w.head()
+	for _, block := range w.out.blocks() {
+		lines = append(lines, block.section.String()+":")
+		lines = append(lines, block.lines...)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// lineAt returns a line of the whole that stands in a block, by its number from 1.
+func (w *suggester) lineAt(number int) *string {
+	first := len(w.head()) + 2 // of the block at hand
+	for _, block := range w.out.blocks() {
+		if i := number - first; 0 <= i && i < len(block.lines) {
+			return &block.lines[i]
+		}
+		first += len(block.lines) + 1
+	}
+	return new(string)
+}
+
+// block is the rules of a section.
+type block struct {
+	section section
+	lines   []string
+}
+
+// blocks returns the sections of a draft that have anything.
+func (d *Suggestion) blocks() []block {
+	return slices.DeleteFunc([]block{{allowSection, d.allow}, {limitSection, d.limits}},
+		func(b block) bool { return len(b.lines) == 0 })
+}
+
+// leftText returns comments about what is not suggested.
+func (w *suggester) leftText() string {
+	var b strings.Builder
 	if len(w.left) > 0 {
 		b.WriteString("# Not suggested:\n")
 	}
@@ -312,25 +400,20 @@ func (w *suggester) text() string {
 	return b.String()
 }
 
-// marked ends the lines of a draft that are complained of with a comment. It silences nothing: what
-// was seen need not be meant, and what a person does not narrow does not get into force.
-func marked(draft string) string {
-	_, problems := Compile("suggested.yaml", []byte(inVersion1(draft)), Options{})
-	lines := strings.Split(draft, "\n")
-	for _, p := range problems.Warnings() {
-		if line := &lines[p.Line-1]; !strings.HasSuffix(*line, tooWide) {
+// mark ends the lines of the draft that are complained of with a comment, and returns the policy
+// that it is. It silences nothing: what was seen need not be meant, and what a person does not
+// narrow does not get into force.
+func (w *suggester) mark() (*Policy, Problems) {
+	p, problems := Compile("suggested.yaml", []byte(w.whole()), Options{TrapsWarn: true})
+	for _, problem := range problems.Warnings() {
+		if line := w.lineAt(problem.Line); !strings.HasSuffix(*line, tooWide) {
 			*line += tooWide
 		}
 	}
-	return strings.Join(lines, "\n")
+	return p, problems
 }
 
 const tooWide = " # too wide: narrow it, pksa policy check says how"
-
-// inVersion1 returns the draft such that complaints are warnings.
-func inVersion1(draft string) string {
-	return strings.Replace(draft, "\nversion: 2\n", "\nversion: 1\n", 1)
-}
 
 func counted(sorted []string) func(yield func(string, int) bool) {
 	return func(yield func(string, int) bool) {
@@ -348,8 +431,7 @@ func counted(sorted []string) func(yield func(string, int) bool) {
 }
 
 // check judges what was seen by what is suggested, so that the draft promises only what it keeps.
-func (w *suggester) check(text string) {
-	p, problems := Compile("suggested.yaml", []byte(inVersion1(text)), Options{})
+func (w *suggester) check(p *Policy, problems Problems) {
 	if p == nil {
 		w.leave("this draft has errors: %s", problems.Errors())
 		return
@@ -368,10 +450,11 @@ func (w *suggester) check(text string) {
 
 // name returns a name that is unique in the file.
 func (w *suggester) name(text string) string {
-	w.names[text]++
-	if n := w.names[text]; n > 1 {
-		text = fmt.Sprintf("%s, %d", text, n)
+	plainly := text
+	for n := 2; w.names[text] > 0; n++ {
+		text = fmt.Sprintf("%s, %d", plainly, n)
 	}
+	w.names[text] = 1
 	return text
 }
 
@@ -395,7 +478,10 @@ func (w *suggester) rule(b *strings.Builder, g *seenGroup) {
 	if near := w.nearest(g); near != "" {
 		fmt.Fprintf(b, "  # %s\n", near)
 	}
-	fmt.Fprintf(b, "  - name: %s\n", yamlText(w.name(fmt.Sprintf("%s of %s for %s", g.about(), g.app, whose))))
+	name := w.name(fmt.Sprintf("%s of %s for %s", g.about(), g.app, whose))
+	w.groupOf[name] = g
+	w.out.Rules++
+	fmt.Fprintf(b, "  - name: %s\n", yamlText(name))
 	fmt.Fprintf(b, "    comment: %s\n", yamlText("seen "+times(g.times)))
 	var names []string
 	for _, name := range g.accounts {
@@ -431,15 +517,15 @@ const longestNear = 400
 const placeOfAccounts = "\x00"
 
 // write returns the body of the rule, or why nobody can write it narrowly.
-func (g *seenGroup) write() (string, error) {
+func (g *seenGroup) write(room headroom) (string, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "    request: %v\n    accounts: [%s]\n    apps: [%s]\n", g.kind, placeOfAccounts, yamlText(g.app))
 	switch g.kind {
 	case Challenge:
 		g.keys(&b)
-		return g.text(&b)
+		return g.text(&b, room)
 	case Sign:
-		if err := g.operations(&b); err != nil {
+		if err := g.operations(&b, room); err != nil {
 			return "", err
 		}
 	}
@@ -447,9 +533,9 @@ func (g *seenGroup) write() (string, error) {
 }
 
 // text writes the tests of the texts of challenges.
-func (g *seenGroup) text(b *strings.Builder) (string, error) {
+func (g *seenGroup) text(b *strings.Builder, room headroom) (string, error) {
 	if allMaps(g.texts) {
-		d := &draft{account: g.account, once: true}
+		d := &draft{account: g.account, once: true, room: room}
 		test, ok := d.insides(g.texts, []string{"text"})
 		if d.err == nil && !ok {
 			d.err = fmt.Errorf("%s; write a rule with a pattern for its texts", test)
@@ -490,7 +576,7 @@ func joinRoles(roles []hive.Role, by string) string {
 	return strings.Join(words, by)
 }
 
-func (g *seenGroup) operations(b *strings.Builder) error {
+func (g *seenGroup) operations(b *strings.Builder, room headroom) error {
 	if len(g.names) > mostForms {
 		return fmt.Errorf("%d forms of %s; write rules for them yourself", len(g.names), g.names[0])
 	}
@@ -506,7 +592,7 @@ func (g *seenGroup) operations(b *strings.Builder) error {
 	}
 	b.WriteString(map[bool]string{true: "    transaction:\n", false: "    operations:\n"}[g.ordered])
 	for i, name := range g.names {
-		d := &draft{account: g.account}
+		d := &draft{account: g.account, room: room}
 		lines := d.fields(g.parts[i], g.postOf(i))
 		if d.err != nil {
 			return d.err

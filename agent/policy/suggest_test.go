@@ -22,8 +22,7 @@ func drafted(t *testing.T, draft string) *policy.Policy {
 	if !strings.Contains(draft, "\nversion: 2\n") {
 		t.Errorf("another version:\n%s", draft)
 	}
-	p, problems := policy.Compile("suggested.yaml",
-		[]byte(strings.Replace(draft, "\nversion: 2\n", "\nversion: 1\n", 1)), policy.Options{})
+	p, problems := policy.Compile("suggested.yaml", []byte(draft), policy.Options{TrapsWarn: true})
 	if p == nil || len(problems.Silenced()) > 0 {
 		t.Fatalf("errors, or something is silenced:\n%s\n%v", draft, problems)
 	}
@@ -51,7 +50,7 @@ func TestSuggestionsAllowWhatWasSeen(t *testing.T) {
 			q.Approved, q.ManualSession = false, false
 			seen = append(seen, policy.Seen{Request: q, Time: noon.Add(time.Duration(k) * time.Hour)})
 		}
-		text := policy.Suggest(seen)
+		text := policy.Suggest(seen, 0).YAML
 		p := drafted(t, text)
 		if strings.Contains(text, "which these rules do not allow") {
 			t.Fatalf("seed %d: not all is allowed:\n%s", i, text)
@@ -86,7 +85,7 @@ func TestSuggestionsForEveryOperation(t *testing.T) {
 		if need := op.Required(); len(need.Owner) > 0 || need.Other || d.State != hive.Live || op.Takeover() {
 			continue
 		}
-		text := policy.Suggest([]policy.Seen{{Request: q, Time: noon}})
+		text := policy.Suggest([]policy.Seen{{Request: q, Time: noon}}, 0).YAML
 		p := drafted(t, text)
 		if d := p.Decide(q, nil, noon); d.Verdict != policy.Allow && len(op.Required().Posting)+
 			len(op.Required().Active) > 0 {
@@ -115,7 +114,8 @@ func TestSuggestionsAreNarrow(t *testing.T) {
 		{Request: &policy.Request{Kind: policy.Auth, Account: "alice", App: "web",
 			AuthChallenge: &policy.AuthChallenge{Role: hive.Posting, Text: "$login\n1"}}, Time: noon},
 	}
-	golden(t, "testdata/suggest.golden", policy.Suggest(seen))
+	golden(t, "testdata/suggest.golden", policy.Suggest(seen, 0).YAML)
+	golden(t, "testdata/suggestroom.golden", policy.Suggest(seen, policy.Headroom).YAML)
 }
 
 // engine is a request for actions of Hive-Engine.
@@ -158,8 +158,9 @@ func TestSuggestedForms(t *testing.T) {
 	for i := range seen {
 		seen[i].Time = noon.Add(time.Duration(i) * time.Minute)
 	}
-	draft := policy.Suggest(seen)
-	golden(t, "testdata/suggestforms.golden", draft)
+	golden(t, "testdata/suggestforms.golden", policy.Suggest(seen, 0).YAML)
+	draft := policy.Suggest(seen, policy.Headroom).YAML
+	golden(t, "testdata/suggestformsroom.golden", draft)
 	p := drafted(t, draft)
 	for name, other := range map[string]policy.Seen{
 		"another token":        engine(t, "alice", "ssc-mainnet-hive", sell("SWAP.BTC", "1", "0.5")),
@@ -190,7 +191,7 @@ func TestSuggestedFormsEnd(t *testing.T) {
 		for i := range n {
 			seen = append(seen, engine(t, "alice", "x", fmt.Sprintf(`{"member%d":1}`, i)))
 		}
-		draft := policy.Suggest(seen)
+		draft := policy.Suggest(seen, 0).YAML
 		drafted(t, draft)
 		left := strings.Contains(draft, "custom_json of trader for alice: 13 forms of JSON in json; write rules")
 		if left != (n > 12) || strings.Contains(draft, "- custom_json:") == left {
@@ -218,7 +219,8 @@ func TestSuggestedPosts(t *testing.T) {
 		}
 		return policy.Seen{Request: sign("writer", hive.Posting, ops...), Time: noon}
 	}
-	p := drafted(t, policy.Suggest([]policy.Seen{post("First", "first", "first"), post("Second", "second", "second")}))
+	seen := []policy.Seen{post("First", "first", "first"), post("Second", "second", "second")}
+	p := drafted(t, policy.Suggest(seen, 0).YAML)
 	if d := p.Decide(post("Third", "third", "third").Request, nil, noon.Add(48*time.Hour)); d.Verdict != policy.Allow {
 		t.Errorf("the next post: %s", d.Reason)
 	}
@@ -245,7 +247,7 @@ func TestSuggestedTexts(t *testing.T) {
 			seen = append(seen, policy.Seen{Time: noon, Request: &policy.Request{Kind: policy.Challenge,
 				Account: "alice", App: "web", Role: hive.Posting, Text: text}})
 		}
-		draft := policy.Suggest(seen)
+		draft := policy.Suggest(seen, 0).YAML
 		p := drafted(t, draft)
 		allowed := p.Decide(seen[0].Request, nil, noon).Verdict == policy.Allow
 		if allowed != (c.left == "") || !strings.Contains(draft, c.left) || strings.Count(draft, " × ") != min(1,
@@ -267,7 +269,7 @@ func TestSuggestedLogins(t *testing.T) {
 			"    text: {.site: 'shop', members: [nonce, site, ts]}\n" +
 			"    # text.nonce: new each time, left free\n    # text.ts: new each time, left free\n",
 	} {
-		draft := policy.Suggest([]policy.Seen{challengeOf("web", text)})
+		draft := policy.Suggest([]policy.Seen{challengeOf("web", text)}, 0).YAML
 		drafted(t, draft)
 		if !strings.Contains(strings.ReplaceAll(draft, tooWide, ""), want) {
 			t.Errorf("%s:\n%s", text, draft)
@@ -329,9 +331,11 @@ allow:
 		{Request: sign("other", hive.Active, transfer(t, "bob", "1.000 HBD", "")), Time: at(0)},
 	}
 	const want = `  # The rule "tips" (policy.yaml:3) would do, but for: amount 2.500 HBD > max 1.000 HBD
+  # What it names was seen.
+  # Anything within bounds: amount.
   - name: transfer of tipbot for alice
 `
-	text := inForce.Suggest(seen)
+	text := strings.ReplaceAll(inForce.Suggest(seen, 0).YAML, tooWide, "")
 	if !strings.Contains(text, want) || strings.Count(text, "# The rule") != 2 ||
 		!strings.Contains(text, "  # The rule \"texts\" (policy.yaml:6) would do, but for: ") {
 		t.Errorf("%s\nwant\n%s", text, want)
@@ -346,15 +350,22 @@ allow:
 		for k := range 6 {
 			seen = append(seen, policy.Seen{Request: m.request(t, mod).Request, Time: at(k)})
 		}
-		var rest []string
-		for line := range strings.Lines(inForce.Suggest(seen)) {
-			if strings.HasPrefix(line, "  # The rule ") {
-				near++
-			} else {
-				rest = append(rest, line)
+		// The rules of a draft, but for their names, which are new beside those in force.
+		rules := func(draft string) (rest []string) {
+			draft, _, _ = strings.Cut(draft, "\nlimits:\n")
+			draft, _, _ = strings.Cut(draft, "\n# Not suggested:")
+			for line := range strings.Lines(draft) {
+				switch {
+				case strings.HasPrefix(line, "  # The rule "):
+					near++
+				case !strings.HasPrefix(line, "  - name: "):
+					rest = append(rest, strings.TrimRight(strings.TrimSuffix(line, tooWide+"\n"), "\n"))
+				}
 			}
+			return rest
 		}
-		if got, want := strings.Join(rest, ""), policy.Suggest(seen); got != want {
+		got, want := inForce.Suggest(seen, 0).YAML, policy.Suggest(seen, 0).YAML
+		if !slices.Equal(rules(got), rules(want)) {
 			t.Fatalf("seed %d: the draft is another one:\n%s\nwant\n%s", i, got, want)
 		}
 	}

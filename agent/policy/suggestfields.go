@@ -32,7 +32,8 @@ const (
 type draft struct {
 	account string
 	once    bool     // JSON of texts to sign: times and the like in it do not come again
-	notes   []string // about what is left free inside of a field
+	room    headroom // beyond what was seen
+	notes   []string // about what is left free inside of a field, and what was seen of what has room
 	err     error    // why nobody can write it narrowly
 }
 
@@ -52,7 +53,7 @@ func (w *draft) fields(seen []*part, post int) (lines []string) {
 	d := seen[0].op.Definition()
 	known := fieldsOf(d.Name)
 	for _, name := range slices.Sorted(maps.Keys(known)) {
-		if name == payeeField || w.signs(d, name, seen) {
+		if name == payeeField || signsAlways(d, name) {
 			continue
 		}
 		if post > 0 && name == "permlink" {
@@ -69,8 +70,9 @@ func (w *draft) fields(seen []*part, post int) (lines []string) {
 		}
 		w.notes = nil
 		test, ok := w.test(known[name], values, []string{name})
-		if leastCounts[d.Name+"."+name] {
-			test = leastAssets(values)
+		if room, least := leastCounts[d.Name+"."+name]; least {
+			w.notes = nil
+			test = w.amounts(values, []string{name}, false, min(room, w.room))
 		}
 		switch {
 		case ok:
@@ -93,13 +95,14 @@ func beside(test string) string {
 	return " " + test
 }
 
-// leastCounts are amounts of which less is worse.
-var leastCounts = map[string]bool{"comment_options.max_accepted_payout": true,
-	"limit_order_create.min_to_receive": true}
+// leastCounts are amounts of which less is worse, with the most room below what was seen: what a
+// post may earn is said once, and not by the market.
+var leastCounts = map[string]headroom{"comment_options.max_accepted_payout": 0,
+	"limit_order_create.min_to_receive": 100}
 
-// signs reports whether a field names only those whose authority is needed: account and
+// signsAlways reports whether a field names only those whose authority is needed: account and
 // on_behalf_of of the rule name them already.
-func (w *draft) signs(d *hive.Definition, field string, seen []*part) bool {
+func signsAlways(d *hive.Definition, field string) bool {
 	return slices.ContainsFunc(d.Signers, func(s hive.Signer) bool { return s.Field == field && s.When == "" }) ||
 		strings.HasPrefix(field, "required_")
 }
@@ -130,11 +133,11 @@ func (w *draft) test(sh *shape, values []value, path []string) (string, bool) {
 		}
 		return "", false
 	case aNumber:
-		return numbers(sh, values), true
+		return w.numbers(sh, values, path), true
 	case aRatio:
-		return ratios(values)
+		return w.ratios(values, path)
 	case anAsset:
-		return assets(values), true
+		return w.amounts(values, path, true, w.room), true
 	case aTime:
 		return "left free", false
 	case aJSONText:
@@ -207,18 +210,9 @@ func texts(values []value, inJSON bool) (string, bool) {
 	return oneOrList(words), true
 }
 
-// numbers returns the bounds of what was seen. What the chain counts in hundredths of a percent is
-// written as percent.
-func numbers(sh *shape, values []value) string {
-	text := func(v value) string {
-		n, ok := v.number.rat()
-		if !sh.percent || !ok {
-			return v.number.String()
-		}
-		d, _ := parseDecimal(new(big.Rat).Mul(n, big.NewRat(1, 100)).FloatString(2))
-		return d.String() + "%"
-	}
-
+// numbers returns the bounds of what was seen, and some room beyond. What the chain counts in
+// hundredths of a percent is written as percent.
+func (w *draft) numbers(sh *shape, values []value, path []string) string {
 	low, high := values[0], values[0]
 	for _, v := range values[1:] {
 		if v.number.compare(low.number) < 0 {
@@ -228,14 +222,39 @@ func numbers(sh *shape, values []value) string {
 			high = v
 		}
 	}
-	if low.number == high.number {
-		return text(low)
+	same, moves := low.number == high.number, !sh.percent && movesByItself[path[len(path)-1]]
+	if same && !moves {
+		return numberText(sh, low.number)
 	}
-	return fmt.Sprintf("{min: %s, max: %s}", text(low), text(high))
+	from, to := w.room.outwards(sh, low.number, false, moves), w.room.outwards(sh, high.number, true, moves)
+	if from == to {
+		return numberText(sh, from)
+	}
+	if from != low.number || to != high.number {
+		seen := numberText(sh, low.number)
+		if !same {
+			seen += " to " + numberText(sh, high.number)
+		}
+		w.note(path, "seen "+seen)
+	}
+	return fmt.Sprintf("{min: %s, max: %s}", numberText(sh, from), numberText(sh, to))
+}
+
+// movesByItself are numbers inside JSON, of tokens mostly, that will hardly come again as they
+// were: a test of the value alone, of which there was one, would be a rule for one request.
+var movesByItself = map[string]bool{"price": true, "quantity": true, "qty": true, "amount": true}
+
+func numberText(sh *shape, d decimal) string {
+	n, ok := d.rat()
+	if !sh.percent || !ok {
+		return d.String()
+	}
+	d, _ = parseDecimal(new(big.Rat).Mul(n, big.NewRat(1, 100)).FloatString(2))
+	return d.String() + "%"
 }
 
 // ratios rounds outwards: a price has no last digit.
-func ratios(values []value) (string, bool) {
+func (w *draft) ratios(values []value, path []string) (string, bool) {
 	var low, high *big.Rat
 	for _, v := range values {
 		if v.kind != isRatio {
@@ -248,38 +267,36 @@ func ratios(values []value) (string, bool) {
 			high = v.ratio
 		}
 	}
-	return fmt.Sprintf("{min: %s, max: %s}", roundedTo6(low, false), roundedTo6(high, true)), true
-}
-
-func roundedTo6(r *big.Rat, up bool) string {
-	millionths := new(big.Int).Mul(r.Num(), big.NewInt(1e6))
-	quotient, rest := new(big.Int).QuoRem(millionths, r.Denom(), new(big.Int))
-	if up && rest.Sign() > 0 {
-		quotient.Add(quotient, big.NewInt(1))
+	if w.room > 0 {
+		w.note(path, fmt.Sprintf("seen %s to %s", rounded(low, 6, false), rounded(high, 6, true)))
 	}
-	d, _ := parseDecimal(new(big.Rat).SetFrac(quotient, big.NewInt(1e6)).FloatString(6))
-	return d.String()
+	return fmt.Sprintf("{min: %s, max: %s}", rounded(w.room.beyond(low, false), 6, false),
+		rounded(w.room.beyond(high, true), 6, true)), true
 }
 
-func assets(values []value) string {
-	return bounds("max", values, func(a, b hive.Asset) bool { return a.Amount > b.Amount })
-}
-
-func leastAssets(values []value) string {
-	return bounds("min", values, func(a, b hive.Asset) bool { return a.Amount < b.Amount })
-}
-
-// bounds writes a test of the outermost amount that was seen, for each asset.
-func bounds(word string, values []value, beyond func(a, b hive.Asset) bool) string {
+// amounts writes a test of the outermost amount that was seen, for each asset, with some room
+// beyond: of the most that was seen, or of the least.
+func (w *draft) amounts(values []value, path []string, most bool, room headroom) string {
 	outermost := map[hive.Symbol]hive.Asset{}
 	for _, v := range values {
-		if a, known := outermost[v.asset.Symbol]; !known || beyond(v.asset, a) {
+		a, known := outermost[v.asset.Symbol]
+		if !known || most && v.asset.Amount > a.Amount || !most && v.asset.Amount < a.Amount {
 			outermost[v.asset.Symbol] = v.asset
 		}
 	}
-	var words []string
+	word, from := "max", "up to"
+	if !most {
+		word, from = "min", "from"
+	}
+	var words, seen []string
 	for _, symbol := range slices.Sorted(maps.Keys(outermost)) {
-		words = append(words, fmt.Sprintf("{%s: %s}", word, outermost[symbol]))
+		a := outermost[symbol]
+		seen = append(seen, a.String())
+		a.Amount = room.amount(a.Amount, most)
+		words = append(words, fmt.Sprintf("{%s: %s}", word, a))
+	}
+	if room > 0 {
+		w.note(path, fmt.Sprintf("seen %s %s", from, strings.Join(seen, ", ")))
 	}
 	return oneOrList(words)
 }
@@ -368,20 +385,20 @@ func (w *draft) insides(values []value, path []string) (string, bool) {
 	}) {
 		return "new each time, left free", false
 	}
-	return scalars(opened)
+	return w.scalars(opened, path)
 }
 
-func scalars(values []value) (string, bool) {
+func (w *draft) scalars(values []value, path []string) (string, bool) {
 	switch amounts, ok := textAmounts(values); {
-	case ok && len(distinctTexts(values)) > 1:
-		return numbers(jsonShape, amounts), true
+	case ok && (len(distinctTexts(values)) > 1 || w.room > 0 && movesByItself[path[len(path)-1]]):
+		return w.numbers(jsonShape, amounts, path), true
 	}
 	switch values[0].kind {
 	case isNumber:
 		if slices.ContainsFunc(values, func(v value) bool { return v.odd }) {
 			return "a number with an exponent, left free", false
 		}
-		return numbers(jsonShape, values), true
+		return w.numbers(jsonShape, values, path), true
 	case isText:
 		return texts(values, true)
 	}

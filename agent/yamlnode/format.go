@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"unicode"
-
-	"gopkg.in/yaml.v3"
 )
 
 // ErrFormat reports a file that [Reader.Formatted] cannot write so that it says the same.
@@ -43,7 +41,7 @@ func (r *Reader) Formatted(root *Node) ([]byte, error) {
 	out := []byte(f.write())
 	again := NewReader(Options{Lenient: true})
 	other, ok := again.Read(out)
-	if !ok || !sameNodes(root, other) || !slices.EqualFunc(comments, again.Comments(other), sameComment) {
+	if !ok || !Same(root, other) || !slices.EqualFunc(comments, again.Comments(other), sameComment) {
 		return nil, ErrFormat
 	}
 	return out, nil
@@ -51,14 +49,15 @@ func (r *Reader) Formatted(root *Node) ([]byte, error) {
 
 func sameComment(a, b Comment) bool { return strings.TrimRight(a.Text, " \t") == b.Text }
 
-func sameNodes(a, b *Node) bool {
+// Same reports whether two values are written alike, but for blanks, lines and comments.
+func Same(a, b *Node) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
 	return a.Kind == b.Kind && a.Text == b.Text && a.source.Style == b.source.Style && a.source.Tag == b.source.Tag &&
-		slices.EqualFunc(a.Items, b.Items, sameNodes) &&
+		slices.EqualFunc(a.Items, b.Items, Same) &&
 		slices.EqualFunc(a.Entries, b.Entries, func(a, b Entry) bool {
-			return sameNodes(a.Key, b.Key) && sameNodes(a.Value, b.Value)
+			return Same(a.Key, b.Key) && Same(a.Value, b.Value)
 		})
 }
 
@@ -86,7 +85,7 @@ func (f *formatter) collection(n *Node, indent int) {
 	if n == nil || n.Kind == Scalar {
 		return
 	}
-	if n.source.Style&yaml.FlowStyle != 0 {
+	if n.Flow() {
 		f.flows[place{n.Line, n.Column}] = true
 		f.inside(n)
 		return

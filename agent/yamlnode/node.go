@@ -53,6 +53,9 @@ func (n *Node) Each() []*Node {
 	return []*Node{n}
 }
 
+// Flow reports whether a list or map of the file stands in brackets.
+func (n *Node) Flow() bool { return n.source.Style&yaml.FlowStyle != 0 }
+
 // Text returns a scalar that stands in no file.
 func Text(text string) *Node { return &Node{Kind: Scalar, Text: text} }
 

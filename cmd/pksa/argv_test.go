@@ -26,7 +26,8 @@ var (
 		"outcome", "protocol", "relay", "requests", "result", "role", "rule", "session", "since",
 		"system", "text", "to", "tx",
 		"unproven", "until", "wait", "without",
-		"audit export --from", "migrate --from", "policy explain --policy"}
+		"audit export --from", "migrate --from", "policy explain --policy", "policy suggest --headroom",
+		"policy suggest --into"}
 	// sourceFlags have the name of a source as their value, and refuse everything else.
 	sourceFlags = map[string][]string{
 		"app add --secret":    {"app", "add", "bot"},

@@ -90,11 +90,12 @@ func sourceOf(records ...audit.Record) audit.Source {
 
 // suggestFrom prints what is suggested for a trail.
 func suggestFrom(trail audit.Source, app string, s streams, asJSON bool) error {
-	out, err := audit.Suggest(trail, audit.Query{Filter: audit.Filter{App: app}}, nil, hive.Mainnet)
+	out, err := audit.Suggest(trail, audit.Query{Filter: audit.Filter{App: app}}, nil, hive.Mainnet, 0)
 	if err != nil {
 		return err
 	}
-	return (&command{streams: s, asJSON: asJSON}).printSuggested(out, app, nil)
+	c := &command{streams: s, asJSON: asJSON}
+	return c.printSuggested(suggested{Suggested: out}, suggestWay{app: app}, nil, nil)
 }
 
 // A sum of denied requests is told in words, and counted by the tools that judge again.

@@ -204,7 +204,7 @@ var outputs = map[string][]any{
 	"notify test": {[]notify.Tested{}},
 	"policy diff": {policy.Diff{}},
 	"policy fmt":  {[]formattedFile{}}, "policy observed": {audit.Observations{}},
-	"policy replay": {audit.Replayed{}}, "policy suggest": {audit.Suggested{}}, "policy test": {[]tested{}},
+	"policy replay": {audit.Replayed{}}, "policy suggest": {suggested{}}, "policy test": {[]tested{}},
 	"session add": {agent.SessionInfo{}}, "session forget": {agent.EndedInfo{}},
 	"session list":    {[]agent.SessionInfo{}, []agent.EndedInfo{}},
 	"session release": {releaseOutput{}}, "session revoke": {agent.SessionInfo{}, agent.Revoked{}},

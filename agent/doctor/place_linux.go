@@ -14,15 +14,21 @@ var fileSystems = map[int64]string{
 
 const mountedReadOnly = 1 // ST_RDONLY
 
-// place looks at the process and the mount of a folder.
-func place(folder string) Place {
-	var p Place
+// InContainer reports whether this process runs in a container, as far as Docker, Podman and
+// Kubernetes leave a sign.
+func InContainer() bool {
 	for _, sign := range []string{"/.dockerenv", "/run/.containerenv"} {
 		if _, err := os.Stat(sign); err == nil {
-			p.Container = true
+			return true
 		}
 	}
-	p.Container = p.Container || os.Getenv("KUBERNETES_SERVICE_HOST") != ""
+	// Podman hides its file where the root folder is read-only.
+	return os.Getenv("KUBERNETES_SERVICE_HOST") != "" || os.Getenv("container") != ""
+}
+
+// place looks at the process and the mount of a folder.
+func place(folder string) Place {
+	p := Place{Container: InContainer()}
 	if name, err := os.ReadFile("/proc/1/comm"); err == nil {
 		p.FirstName = strings.TrimSpace(string(name))
 	}

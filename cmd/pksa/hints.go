@@ -35,6 +35,10 @@ var (
 	adviceForeignFolder = advise("foreign-folder",
 		"run it as the user whom the folder belongs to, or name another one "+
 			"with --home or PKSA_HOME")
+	// Nobody in a container can give its volume to another user.
+	adviceVolume = advise("volume", "give the volume to this user where it is made: in Kubernetes by fsGroup: %s in "+
+		"the securityContext of the pod, in Podman by :U at the end of --volume, elsewhere on the host, as root, by "+
+		"chown %s of its folder")
 	adviceKeystoreLost = advise("keystore-lost", "put a copy of the keystore back, with what opens it. Without a copy "+
 		"its keys are lost, and nobody can read the ledger: `pksa init --set-aside` keeps what is there under other "+
 		"names and makes a new wallet with the same settings and policy; then import the keys again, and give the "+

@@ -116,7 +116,7 @@ func TestHints(t *testing.T) {
 }
 
 // rootHints are hints whose state only root can make: files of other users.
-var rootHints = []string{"wrong-user", "other-user", "foreign-folder"}
+var rootHints = []string{"wrong-user", "other-user", "foreign-folder", "volume"}
 
 // commandsIn returns the command lines of this program in a hint.
 func commandsIn(hint string) [][]string {

@@ -93,7 +93,7 @@ func (c *command) init(ctx context.Context, unlock string, anew bool) error {
 		if lost != nil {
 			err = errors.Join(err, lost.undo())
 		}
-		return err
+		return c.wrongUser(home, err)
 	}
 	if made == nil {
 		made = []string{} // a list in JSON, too

@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"pksa/agent/config"
+	"pksa/agent/doctor"
 	"pksa/keystore"
 )
 
@@ -124,8 +126,7 @@ func is(path string) bool {
 // to. Other errors it returns as they are.
 func (c *command) wrongUser(home string, err error) error {
 	var wrong *keystore.PermissionError
-	owned := errors.As(err, &wrong) && wrong.Want == 0
-	if !owned && !errors.Is(err, fs.ErrPermission) {
+	if errors.As(err, &wrong) && wrong.UID == wrong.Self || wrong == nil && !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	info, unknown := os.Stat(home)
@@ -133,9 +134,38 @@ func (c *command) wrongUser(home string, err error) error {
 		return hint(err, adviceForeignFolder)
 	}
 	owner, self := ownerOf(info), userName(os.Geteuid())
-	if owner == self || owner == "" {
+	foreign := owner != self && owner != ""
+	if foreign && os.Geteuid() != 0 && inContainer() && isAbout(err, home) {
+		if wrong == nil {
+			err = fmt.Errorf("the folder %s belongs to user %s, and this is user %s: %w", home, owner, self, err)
+		}
+		return hint(err, adviceVolume, strconv.Itoa(os.Getegid()), strconv.Itoa(os.Geteuid()))
+	}
+	// In a volume whose folder is root's the files tell whose wallet it is.
+	info, unknown = os.Stat(settingsFile(home))
+	if unknown == nil {
+		owner = ownerOf(info)
+	}
+	switch {
+	case wrong != nil && wrong.Want != 0 || owner == self || owner == "":
 		return err
+	case errors.Is(unknown, fs.ErrNotExist):
+		return hint(fmt.Errorf("the folder %s belongs to user %s, and this is user %s: %w", home, owner, self, err),
+			adviceForeignFolder)
 	}
 	return hint(fmt.Errorf("the wallet in %s belongs to user %s, and this is user %s: %w", home, owner, self, err),
 		adviceWrongUser, shellWord(owner), shellWord(home))
+}
+
+// inContainer is a variable, so that tests need no container.
+var inContainer = doctor.InContainer
+
+// isAbout reports whether an error names a folder, or what lies in it.
+func isAbout(err error, folder string) bool {
+	var wrong *keystore.PermissionError
+	if errors.As(err, &wrong) {
+		return wrong.Path == folder || filepath.Dir(wrong.Path) == folder
+	}
+	var failed *fs.PathError
+	return errors.As(err, &failed) && (failed.Path == folder || filepath.Dir(failed.Path) == folder)
 }

@@ -56,10 +56,12 @@ func TestMain(m *testing.M) {
 
 // scriptMain runs the program on a machine that a script describes: TEST_WALLET_PLACE is where
 // services keep a wallet, TEST_USER the number of the user who runs it, TEST_MEMLOCK says that no
-// memory may be locked, and TEST_CLOCK that the kernel does not know whether its clock is right.
+// memory may be locked, TEST_CLOCK that the kernel does not know whether its clock is right, and
+// TEST_CONTAINER that it is a container: no other machine of the tests is one.
 func scriptMain() {
 	place := os.Getenv("TEST_WALLET_PLACE")
 	walletPlaces = func() []string { return []string{place} }
+	inContainer = func() bool { return os.Getenv("TEST_CONTAINER") != "" }
 	limitLocks(os.Getenv("TEST_MEMLOCK"))
 	becomeUser(os.Getenv("TEST_USER"))
 	if os.Getenv("TEST_CLOCK") != "" {

@@ -183,6 +183,20 @@ func TestVolumeGoneOver(t *testing.T) {
 		t.Errorf("not put back: %q", names)
 	}
 
+	// Without the bit that hands the group on, as chmod -R g+rwX on the host leaves a volume.
+	goOver()
+	c.must(os.Chmod(c.home, 0o775))
+	if out, ok := c.run("", nil, "keys", "list"); !ok {
+		t.Errorf("a home that was opened to our group: %s", out)
+	}
+	if info, err := os.Stat(c.home); err != nil || info.Mode().Perm() != 0o755 {
+		t.Errorf("the folder: %v, %v", info.Mode(), err)
+	}
+	c.must(os.Chmod(c.home, 0o700))
+	if names := open(); len(names) > 0 {
+		t.Errorf("not put back: %q", names)
+	}
+
 	// A volume whose root is root's: what is ours in it is closed.
 	goOver()
 	c.must(os.Chown(c.home, 0, 2000))
@@ -201,6 +215,48 @@ func TestVolumeGoneOver(t *testing.T) {
 		t.Errorf("a volume of another user: %s", out)
 	}
 	c.wants("a volume of another user", out, "belongs to user 4711", "chown 10001 "+c.home)
+}
+
+// A volume that nobody has given to the wallet's user: in a container the advice is what the
+// platform calls it. A wallet in a volume whose folder is root's is still its own: a secret that
+// cannot be read is not the wallet's.
+func TestVolumeOfRoot(t *testing.T) {
+	noRace(t)
+	c := newContainer(t)
+	inPod := []string{"TEST_CONTAINER=1"}
+	c.must(os.Chown(c.home, 0, 0))
+	c.must(os.Chmod(c.home, 0o755))
+	out, ok := c.run("", inPod, "init")
+	if ok {
+		t.Errorf("made in a folder of root's: %s", out)
+	}
+	advice := []string{"fsGroup: 10001", ":U at the end", "chown 10001 of its folder"}
+	c.wants("a new volume", out, append(advice, "the folder "+c.home+" belongs to user root")...)
+	if out, ok = c.run("", nil, "init"); ok || strings.Contains(out, "fsGroup") {
+		t.Errorf("elsewhere than in a container: %s", out)
+	}
+	c.wants("elsewhere", out, "the folder "+c.home+" belongs to user root", "run it as the user whom the folder")
+
+	c.must(os.Chown(c.home, 0, 2000))
+	c.must(os.Chmod(c.home, os.ModeSetgid|0o775))
+	if out, ok = c.run("", inPod, "init"); ok {
+		t.Errorf("made in a folder of a group that is not ours: %s", out)
+	}
+	c.wants("a volume of another group", out, append(advice, "group 2000 is not ours alone")...)
+
+	c.groups = "--groups=2000"
+	if out, ok := c.run("", inPod, "init"); !ok {
+		t.Errorf("in a folder of our group: %s", out)
+	}
+	secret := filepath.Join(c.dir, "unlock")
+	c.must(os.WriteFile(secret, nil, 0o400))
+	out, _ = c.run("", append(inPod, "PKSA_UNLOCK=file:"+secret), "keys", "list")
+	c.wants("a secret of root's", out, "open "+secret+": permission denied")
+	for _, wrong := range []string{"belongs to user", "sudo", "fsGroup"} {
+		if strings.Contains(out, wrong) {
+			t.Errorf("a secret of root's: %s", out)
+		}
+	}
 }
 
 // A policy as Kubernetes and compose mount it: by links, in a folder that everybody may write, or

@@ -252,6 +252,7 @@ var variables = [][2]string{
 	{"WATCHDOG_PID", "set by systemd: from which process"},
 	{"JOURNAL_STREAM", "set by systemd: the log goes to its journal"},
 	{"KUBERNETES_SERVICE_HOST", "set by Kubernetes: this is a container"},
+	{"container", "set by Podman: this is a container"},
 	{"SSL_CERT_FILE", "certificates to trust, for servers"},
 	{"SSL_CERT_DIR", "folders of such certificates"},
 	{"ZONEINFO", "where the time zones are"},

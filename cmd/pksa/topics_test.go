@@ -205,7 +205,7 @@ func textsOfProtocol(t *testing.T) (texts []string) {
 // variablesRead returns the variables of the environment that the program reads.
 func variablesRead(t *testing.T) (names []string) {
 	t.Helper()
-	read := regexp.MustCompile(`Getenv\("([A-Z_]+)"\)`)
+	read := regexp.MustCompile(`Getenv\("([A-Za-z_]+)"\)`)
 	for _, pattern := range []string{"*.go", "../../agent/*.go", "../../agent/*/*.go", "../../keystore/*.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {

@@ -6,19 +6,17 @@ import (
 	"path/filepath"
 )
 
-// goneOver are the bits that a platform gives a folder of a volume that it hands to a group, as
-// Kubernetes does with fsGroup before each start of a pod.
-const goneOver = fs.ModeDir | fs.ModeSetgid | groupBits
-
 // PutBack closes to their group again what lies in a folder that a platform has handed to a group
-// of our own: the folder, its files, and its folders with their files. It does so for what belongs
-// to this user, and leaves everything else to the rule. It does nothing to a folder that does not
-// look like that, or whose group is not ours alone. It returns how many it closed.
+// of our own, as Kubernetes does with the fsGroup of a pod before each start: the folder, its
+// files, and its folders with their files. It does so for what belongs to this user, and leaves
+// everything else to the rule. It does nothing to a folder in which the group cannot write, or
+// whose group is not ours alone. It returns how many it closed.
 //
-// What it cannot close stays as it is: some volumes have one mode for all of their files.
+// A group may do afterwards what others may: nothing in a home as the program makes it. What it
+// cannot close stays as it is: some volumes have one mode for all of their files.
 func PutBack(dir string) (closed int) {
 	info, err := os.Lstat(dir)
-	if !hasOwners || err != nil || info.Mode()&goneOver != goneOver {
+	if !hasOwners || err != nil || !info.IsDir() || info.Mode()&groupWrite == 0 {
 		return 0
 	}
 	v := ourselves(nil)
@@ -47,17 +45,18 @@ func (v viewer) closeFiles(dir string, deeper bool) (closed int) {
 	return closed
 }
 
-// closeToGroup takes a group's rights away, and returns 1 if it did.
+// closeToGroup takes the rights away that a group has and others have not, and the bit by which a
+// folder hands its group on. It returns 1 if it took any.
 func (v viewer) closeToGroup(path string, info fs.FileInfo) int {
 	f := factsOf(path, info)
 	kind := info.Mode().Type()
-	if kind != 0 && kind != fs.ModeDir || f.uid != v.self || f.mode&(groupBits|fs.ModeSetgid) == 0 ||
+	more := f.mode & groupBits &^ (f.mode & otherBits << 3)
+	if kind != 0 && kind != fs.ModeDir || f.uid != v.self || more == 0 && f.mode&fs.ModeSetgid == 0 ||
 		!v.own(f.gid) || f.listed() {
 		return 0
 	}
-	// By its path: nobody else can put another file there, the group has no members but us. Without
-	// the bit that hands the group on, too.
-	if os.Chmod(path, info.Mode().Perm()&^groupBits) != nil {
+	// By its path: nobody else can put another file there, the group has no members but us.
+	if os.Chmod(path, info.Mode().Perm()&^more) != nil {
 		return 0
 	}
 	return 1

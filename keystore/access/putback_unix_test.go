@@ -20,8 +20,9 @@ func TestPutBack(t *testing.T) {
 	files := map[string]fs.FileMode{
 		made(t, dir+"/keystore", 0o660): 0o600,
 		made(t, dir+"/run", 0o770):      0o700,
-		made(t, dir+"/shown", 0o664):    0o604, // what others may is for the rule to refuse
+		made(t, dir+"/shown", 0o664):    0o644, // what others may is for the rule to refuse
 		made(t, deep+"/segment", 0o660): 0o600,
+		made(t, dir+"/read", 0o644):     0o644,
 		made(t, dir+"/another", 0o660):  0o660,
 		made(t, dir+"/group", 0o660):    0o660,
 	}
@@ -30,10 +31,10 @@ func TestPutBack(t *testing.T) {
 	chown(t, dir+"/another", 4711, 0)
 	chown(t, dir+"/group", 0, 4712)
 
-	// A folder that somebody opened to a group by hand is left to the rule.
-	chmod(t, dir, 0o770)
+	// A folder that somebody lets a group read is left to the rule.
+	chmod(t, dir, 0o750|fs.ModeSetgid)
 	if n := access.PutBack(dir); n != 0 {
-		t.Errorf("closed %d without the bit that a platform sets", n)
+		t.Errorf("closed %d of a folder in which the group cannot write", n)
 	}
 	chmod(t, dir, 0o770|fs.ModeSetgid)
 	if n := access.PutBack(dir); n != 6 {
@@ -47,6 +48,19 @@ func TestPutBack(t *testing.T) {
 	}
 	if n := access.PutBack(dir); n != 0 {
 		t.Errorf("closed %d again", n)
+	}
+
+	// The same of what was handed over without the bit that hands the group on, and of a folder
+	// that others may read.
+	chmod(t, dir, 0o775)
+	chmod(t, dir+"/keystore", 0o660)
+	if n := access.PutBack(dir); n != 2 {
+		t.Errorf("closed %d without that bit", n)
+	}
+	for path, want := range map[string]fs.FileMode{dir: fs.ModeDir | 0o755, dir + "/keystore": 0o600} {
+		if info, err := os.Lstat(path); err != nil || info.Mode() != want {
+			t.Errorf("%s: %v, %v, want %v", path, info.Mode(), err, want)
+		}
 	}
 
 	chown(t, dir, 0, 4712)

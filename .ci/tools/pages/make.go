@@ -182,7 +182,7 @@ var rewritten = []struct {
 	{regexp.MustCompile(`from the root of the repository`), "in the folder of the release", ""},
 	// The programs are here: the image of the first stage has only the certificates to give.
 	{regexp.MustCompile(`(?s)\nWORKDIR /src\n.*?\n(RUN mkdir)`),
-		"\nCOPY pksa pksa-qr pksa-console bot-go /out/\n$1", ""},
+		"\nCOPY LICENSE THIRD-PARTY-LICENCES pksa pksa-qr pksa-console bot-go /out/\n$1", ""},
 	{regexp.MustCompile(`\./(pksa )`), "$1", ofPackage},
 	{regexp.MustCompile(` Type as root:\n#\n(?:#   .*\n)+#\n# The packages?[^.]* same\.`),
 		" Its package has set it up.", ofPackage},

@@ -11,8 +11,8 @@ import (
 
 // What a release of each kind carries of this repository leads somewhere, on its own.
 func TestPagesLeadSomewhere(t *testing.T) {
-	for kind, programs := range map[string][]string{
-		"linux":   {"pksa", "pksa-qr", "pksa-console", "bot-go"},
+	for kind, built := range map[string][]string{
+		"linux":   {"pksa", "pksa-qr", "pksa-console", "bot-go", "THIRD-PARTY-LICENCES"},
 		"darwin":  {"pksa", "pksa-qr", "pksa-console"},
 		"windows": {"pksa.exe", "pksa-qr.exe"},
 		ofPackage: nil, // they are in the folders of the system
@@ -22,8 +22,8 @@ func TestPagesLeadSomewhere(t *testing.T) {
 			if err := makePages("../../..", kind, folder); err != nil {
 				t.Fatal(err)
 			}
-			for _, program := range programs {
-				write(t, folder, program, "\x00")
+			for _, file := range built {
+				write(t, folder, file, "\x00")
 			}
 			if err := checkPages(folder, ""); err != nil {
 				t.Error(err)

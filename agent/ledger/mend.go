@@ -190,6 +190,25 @@ func (m *mendedStore) get(b bucket, key []byte) ([]byte, bool, error) {
 	return bytes.Clone(value), found, err
 }
 
+func (m *mendedStore) getMany(names []name) (all []got, err error) {
+	if m.written {
+		return m.store.getMany(names)
+	}
+	size := 0
+	for _, n := range names {
+		if size >= listBytes {
+			break
+		}
+		value, found, err := m.get(n.bucket, n.key)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, got{value, found})
+		size += len(value)
+	}
+	return all, nil
+}
+
 func (m *mendedStore) list(b bucket, from []byte, most int) (pairs []pair, more bool, err error) {
 	if m.written {
 		return m.store.list(b, from, most)

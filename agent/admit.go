@@ -41,6 +41,7 @@ type proposal struct {
 	draft audit.Draft // of its record
 
 	approvals []*approve.Proof // of who said yes with a passkey
+	told      []audit.Told     // that took a message of all of it before
 }
 
 // refusal is a no with its reason.

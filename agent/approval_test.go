@@ -323,3 +323,98 @@ func TestYesIsJudgedWhenItIsAdmitted(t *testing.T) {
 		}
 	})
 }
+
+const askTold = `
+version: 1
+ask:
+  - {name: votes, request: sign, apps: any, operations: [vote], approvers: any, tell_first: true}
+  - {name: posts, request: sign, apps: any, operations: [custom_json], approvers: any, tell_first: true}
+`
+
+// Where people have to be told first, a yes with a passkey counts once a notifier has taken a message
+// with all of the effect, and the trail has which one.
+func TestToldFirst(t *testing.T) {
+	o := worldOptions{policy: askTold, configure: func(c *config.Config) {
+		c.Ask = config.AskPending
+		c.Approve = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
+	}}
+	withPhone(t, o, func(t *testing.T, w *world, script *scriptedClient, p *phone) {
+		anna := w.enrol("anna")
+		p.hang(true)
+		answer, asked := script.start(w, 1)
+		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "no yes with a passkey counts yet") {
+			t.Errorf("before anybody was told: %v", err)
+		}
+		p.hang(false) // what hangs ends after ten seconds, and is tried again
+		w.eventually("a message", func() bool { return len(w.pending()[0].ToldBy) == 1 })
+		if m := p.of(notify.Waiting); !strings.Contains(m[len(m)-1].Text, asked.Effects[0]) {
+			t.Errorf("the message: %s", m[len(m)-1].Text)
+		}
+		w.must(w.approve(anna, asked))
+		if got := answerKind(<-answer); got != "ack" || len(w.chain.Transactions()) != 1 {
+			t.Errorf("after it: %s, %d transactions", got, len(w.chain.Transactions()))
+		}
+		if by := w.lastOf(ledger.RecordDecided).ToldBy; by == nil || by.Notifier != "webhook" ||
+			by.Server != "https://hooks.example" || by.At.IsZero() {
+			t.Errorf("recorded: %+v", by)
+		}
+
+		// What the words of an effect leave out stands behind them; what fits no message is denied.
+		post := func(n, size int) map[string]any {
+			return request("sign_req", uuid(n), authKey, fmt.Sprintf(`{"key_type":"posting","ops":[["custom_json",`+
+				`{"required_auths":[],"required_posting_auths":["alice"],"id":"x","json":"{\"a\":\"%s\"}"}]],`+
+				`"broadcast":true,"nonce":%d}`, strings.Repeat("z", size), nowNonce()))
+		}
+		done := make(chan string, 1)
+		go func() { done <- answerKind(script.ask(post(2, 900))) }()
+		w.eventually("a message", func() bool { return len(w.pending()) == 1 && len(w.pending()[0].ToldBy) == 1 })
+		if m := p.of(notify.Waiting); !strings.Contains(m[len(m)-1].Text, strings.Repeat("z", 900)) {
+			t.Errorf("cut: %s", m[len(m)-1].Text)
+		}
+		w.must(w.decide(w.pending()[0].Number, false))
+		<-done
+		if got := answerKind(script.ask(post(3, 4000))); got != "nack" {
+			t.Error(got)
+		}
+		if c := w.lastOf(ledger.RecordDecided); c.Code != policy.CodeNobodyToAsk ||
+			!strings.Contains(c.Reason, "fits no message") {
+			t.Errorf("%s: %s", c.Code, c.Reason)
+		}
+	})
+}
+
+// Where no notifier tells all, a rule that has people told first denies at once. One that comes into
+// force while a request waits counts for it.
+func TestNobodyToTellFirst(t *testing.T) {
+	approving(t, strings.Replace(askTold, ", tell_first: true", "", 1), func(t *testing.T, w *world,
+		script *scriptedClient) {
+		anna := w.enrol("anna")
+		answer, asked := script.start(w, 1)
+		w.write("policy.yaml", askTold)
+		_, err := w.agent.Methods()[agent.MethodPolicyReload](t.Context(), nil)
+		w.must(err)
+		w.must(w.approve(anna, asked))
+		if got := answerKind(<-answer); got != "nack" || len(w.chain.Transactions()) != 0 {
+			t.Errorf("%s, %d transactions", got, len(w.chain.Transactions()))
+		}
+		if c := w.lastOf(ledger.RecordDecided); c.Code != policy.CodeRefused || !strings.Contains(c.Reason, "told first") {
+			t.Errorf("%s: %s", c.Code, c.Reason)
+		}
+		got := answerKind(script.ask(request("sign_req", uuid(2), authKey, votePayload("p", nowNonce()))))
+		if c := w.lastJudged(); got != "nack" || c.Code != policy.CodeNobodyToAsk || !strings.Contains(c.Reason, "notify") {
+			t.Errorf("%s %s: %s", got, c.Code, c.Reason)
+		}
+		// At the command line people see what they say yes to.
+		w.write("policy.yaml", strings.ReplaceAll(askTold, "approvers: any, ", ""))
+		_, err = w.agent.Methods()[agent.MethodPolicyReload](t.Context(), nil)
+		w.must(err)
+		answer, asked = script.start(w, 3)
+		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "told first") {
+			t.Errorf("with a passkey: %v", err)
+		}
+		w.must(w.decide(asked.Number, true))
+		if got := answerKind(<-answer); got != "ack" || len(w.chain.Transactions()) != 1 {
+			t.Errorf("at the command line: %s", got)
+		}
+	})
+}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pksa/agent/approve"
+	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/ledger"
 	"pksa/agent/notify"
@@ -87,8 +88,10 @@ type asked struct {
 	digest [32]byte           // what a yes is given to
 	answer chan personsAnswer // buffered: the first answer counts
 
-	// Guarded by asks: who said yes with a passkey so far, and whether the answer is given.
+	// Guarded by asks: who said yes with a passkey so far, which notifiers took a message of all of
+	// it, and whether the answer is given.
 	yes  []*approve.Proof
+	told []audit.Told
 	done bool
 }
 
@@ -96,6 +99,7 @@ type asked struct {
 type personsAnswer struct {
 	yes    bool
 	proofs []*approve.Proof // of a yes with a passkey: of one person, or of as many as are demanded
+	told   []audit.Told     // by then
 }
 
 // namesOf returns who gave proofs.
@@ -109,14 +113,36 @@ func namesOf(proofs []*approve.Proof) (names []string) {
 // may returns why the yes of an approver does not count for a request.
 func (w *asked) may(name string) error {
 	said := namesOf(w.yes)
-	unmet := func(c policy.Consent) bool { return !c.Met(said) && c.Takes(name) }
+	unmet := func(c policy.Consent) bool { return c.Approvals > 0 && !c.Met(said, true) && c.Takes(name) }
 	switch {
+	case w.untold():
+		return errUntold
 	case slices.Contains(said, name):
 		return fmt.Errorf("approver %s has said yes to request %d already", name, w.info.Number)
-	case len(w.info.Consents) > 0 && !slices.ContainsFunc(w.info.Consents, unmet):
+	case policy.ByPasskey(w.info.Consents) && !slices.ContainsFunc(w.info.Consents, unmet):
 		return fmt.Errorf("the yes of approver %s does not count for request %d", name, w.info.Number)
 	}
 	return nil
+}
+
+// untold reports whether people have to be told first, and no notifier took all of it yet.
+func (w *asked) untold() bool { return policy.TellFirst(w.info.Consents) && len(w.told) == 0 }
+
+var errUntold = errors.New("no yes with a passkey counts yet: the rule has people told first, and no notifier has " +
+	"taken a message of all of it; wait for the message, and compare")
+
+// untold is [asked.untold], with what is guarded.
+func (a *asks) untold(w *asked) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return w.untold()
+}
+
+// heard notes that a notifier took a message with all of a request.
+func (a *asks) heard(w *asked, by audit.Told) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w.told = append(w.told, by)
 }
 
 // may reports whether the yes of an approver counts for a request.
@@ -131,7 +157,7 @@ func (a *asks) shown(w *asked) PendingRequest {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	info := w.info
-	info.SaidYes = namesOf(w.yes)
+	info.SaidYes, info.ToldBy = namesOf(w.yes), slices.Clone(w.told)
 	return info
 }
 
@@ -191,7 +217,7 @@ func (a *asks) answer(number uint64, said bool, yes *approve.Proof) (lacks strin
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	answer := personsAnswer{yes: said}
+	answer := personsAnswer{yes: said, told: slices.Clone(w.told)}
 	switch {
 	case w.done:
 		return "", fmt.Errorf("request %d has its answer already", number)
@@ -203,7 +229,7 @@ func (a *asks) answer(number uint64, said bool, yes *approve.Proof) (lacks strin
 			return "", err
 		}
 		w.yes = append(w.yes, yes)
-		if c, lacks := policy.Unmet(w.info.Consents, namesOf(w.yes)); lacks {
+		if c, lacks := policy.Unmet(w.info.Consents, namesOf(w.yes), true); lacks {
 			return c.String(), nil
 		}
 		answer.proofs = slices.Clone(w.yes)
@@ -238,6 +264,8 @@ type PendingRequest struct {
 	// Consents are whose yes it takes, each of them; SaidYes is who of them said it.
 	Consents []policy.Consent `json:"consents,omitempty"`
 	SaidYes  []string         `json:"said_yes,omitempty"`
+	// ToldBy are the notifiers that took a message with all of it.
+	ToldBy []audit.Told `json:"told_by,omitempty"`
 
 	// InAll is how many effects or operations there are, where not all of them are here.
 	InAll int `json:"in_all,omitempty"`
@@ -357,15 +385,18 @@ func (a *Agent) nobodyToAsk(v ledger.View, demanded []policy.Consent) string {
 	if ask == config.AskNobody {
 		return "no way to ask is configured (setting ask)"
 	}
-	if ask != config.AskPasskey && len(demanded) == 0 {
-		return ""
+	if ask != config.AskPasskey && !policy.ByPasskey(demanded) {
+		return "" // at the command line, where nobody has to be told first
+	}
+	if policy.TellFirst(demanded) && !a.desk.TellsAll() {
+		return "a rule has people told first, and no notifier has content: full (setting notify)"
 	}
 	notes, err := v.Approvers()
 	enrolled := a.approvals.Names(notes)
 	if err != nil || len(enrolled) == 0 && ask == config.AskPasskey {
 		return "only passkeys count (setting ask), and nobody has one for the present address"
 	}
-	if c, lacks := policy.Unmet(demanded, enrolled); lacks {
+	if c, lacks := policy.Unmet(demanded, enrolled, true); lacks {
 		return fmt.Sprintf("it demands %v, and there are not so many with a passkey for the present address", c)
 	}
 	return ""
@@ -374,11 +405,14 @@ func (a *Agent) nobodyToAsk(v ledger.View, demanded []policy.Consent) string {
 // lacksYes returns why what people said is no yes to a request; empty if it is one. It runs in the
 // commit by which the request is admitted, and is the one place that decides this: a proof counts
 // if it is for exactly what would be signed and its approver is one still, and the rules that are
-// in force by now decide whose it must be. Proofs that do not count are dropped.
+// in force by now decide whose it must be, and whether people had to be told first. Proofs that do
+// not count are dropped. Who says yes at the command line was told there.
 func (a *Agent) lacksYes(p *proposal, v ledger.View, demanded []policy.Consent) string {
 	if len(p.approvals) == 0 && len(demanded) == 0 {
 		return "" // of the wallet's own user
 	}
+	someone := len(p.approvals) > 0 // with a passkey
+	told := len(p.told) > 0 || !someone
 	notes, err := v.Approvers()
 	if err != nil {
 		return "who may approve is not known: " + err.Error()
@@ -387,10 +421,13 @@ func (a *Agent) lacksYes(p *proposal, v ledger.View, demanded []policy.Consent) 
 		return p.tx != nil && string(yes.What) != string(p.tx.digest[:])
 	})
 	by := namesOf(p.approvals)
-	if len(by) == 0 && len(demanded) == 0 {
+	if len(by) == 0 && someone && !policy.ByPasskey(demanded) {
 		return "who said yes is no approver any more"
 	}
-	if c, lacks := policy.Unmet(demanded, by); lacks {
+	if policy.TellFirst(demanded) && !told {
+		return "people have to be told first, and no notifier took a message of all of it before they said yes"
+	}
+	if c, lacks := policy.Unmet(demanded, by, told); lacks {
 		return fmt.Sprintf("it demands %v, and of those who may %s said yes", c,
 			cmp.Or(strings.Join(by, ", "), "nobody"))
 	}
@@ -412,7 +449,7 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	}
 	info := PendingRequest{Number: number, Since: time.Now(), Until: until, Reason: j.decision.Reason,
 		Consents:  j.decision.Consents,
-		ByPasskey: a.settings().Ask == config.AskPasskey || len(j.decision.Consents) > 0}
+		ByPasskey: a.settings().Ask == config.AskPasskey || policy.ByPasskey(j.decision.Consents)}
 	if p.request.Exact {
 		info.Reason += fmt.Sprintf("; the app made the transaction, which can be included until %s",
 			p.tx.tx.Expiration.Time().Format(time.RFC3339))
@@ -423,7 +460,11 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	p.run.rest()
 	p.prospect = nil
 	a.log.Info("a person is asked; `pksa pending` shows it", append(p.run.attrs(), "number", number, "until", until)...)
-	a.tellAsked(info)
+	if !a.tellAsked(info, w) && policy.TellFirst(info.Consents) && info.ByPasskey {
+		p.refusal = &refusal{code: policy.CodeNobodyToAsk, reason: "a rule has people told first, and all of the " +
+			"request fits no message: " + j.decision.Reason}
+		return a.afterAsking(ctx, p, number)
+	}
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	p.refusal = &refusal{code: policy.CodeTimeout, reason: "nobody answered in time: " + j.decision.Reason}
@@ -431,7 +472,7 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	case said := <-w.answer:
 		p.refusal = &refusal{code: policy.CodeRefused, reason: "a person said no: " + j.decision.Reason}
 		if said.yes {
-			p.refusal, p.request.Approved, p.approvals = nil, true, said.proofs
+			p.refusal, p.request.Approved, p.approvals, p.told = nil, true, said.proofs, said.told
 		}
 	case <-timer.C:
 		if some := a.asks.shown(w).SaidYes; len(some) > 0 {
@@ -496,8 +537,11 @@ func (a *Agent) newApprovals() *approve.Desk {
 			if err != nil {
 				return approve.Waiting{}, err
 			}
+			if err = a.mayAllow(w); err == nil && a.asks.untold(w) {
+				err = errUntold
+			}
 			return approve.Waiting{Digest: w.digest, Until: w.info.Until,
-				May: func(name string) bool { return a.asks.may(w, name) }}, a.mayAllow(w)
+				May: func(name string) bool { return a.asks.may(w, name) }}, err
 		},
 		Paused: func(app string) error { return a.pausedNow(app) },
 		Resume: func(ctx context.Context, app string, yes *approve.Proof) error {
@@ -532,10 +576,11 @@ var allowedFor = map[policy.Kind]string{policy.Auth: "An application may log in.
 	policy.Sign: "An application has a transaction signed.", policy.Challenge: "An application has a text signed.",
 	policy.Decrypt: "An application has a text decrypted."}
 
-// tellAsked lets people know that a request waits for them.
-func (a *Agent) tellAsked(info PendingRequest) {
+// tellAsked lets people know that a request waits for them. It reports whether a message has room
+// for all of it, which is told whole where the rules want that.
+func (a *Agent) tellAsked(info PendingRequest, w *asked) (fits bool) {
 	if !a.desk.Any() {
-		return
+		return false
 	}
 	e := notify.Event{Kind: notify.Waiting, Account: info.Account, Number: info.Number, Letters: info.Letters,
 		Until: info.Until,
@@ -556,11 +601,32 @@ func (a *Agent) tellAsked(info PendingRequest) {
 		}
 	}
 	e.Details = append(listed(info.App, info.Effects, len(info.Effects)), "Why you are asked: "+info.Reason)
+	text := 300
+	if policy.TellFirst(info.Consents) {
+		e.Details = append(append([]string{"By " + info.App + ":"}, a.inFull(w)...), "Why you are asked: "+info.Reason)
+		e.Whole = func(kind, server string, at time.Time) {
+			a.asks.heard(w, audit.Told{Notifier: kind, Server: server, At: at})
+		}
+		text = len(info.Text)
+	}
 	// Foreign text comes last, and in quotes, so that nothing behind it can be of its making.
 	if info.Text != "" {
-		e.Details = append(e.Details, "In its own words: "+plain.Quote(info.Text, 300))
+		e.Details = append(e.Details, "In its own words: "+plain.Quote(info.Text, text))
 	}
 	a.desk.Tell(e)
+	return e.Fits()
+}
+
+// inFull returns all effects of a request, and behind one whose words leave something out the
+// operation as it would be signed. Words that are longer than a message are of no use.
+func (a *Agent) inFull(w *asked) (lines []string) {
+	for i, effect := range w.info.Effects {
+		lines = append(lines, effect)
+		if strings.Contains(effect, plain.Ellipsis) && i < len(w.ops) {
+			lines = append(lines, plain.Escape(a.operationText(w.ops[i])))
+		}
+	}
+	return lines
 }
 
 // tellAllowed lets people know of a request that a rule with tell allowed. It is recorded, and not

@@ -50,6 +50,13 @@ func (p *phone) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, err
 }
 
+// hang has servers not answer, or answer again.
+func (p *phone) hang(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hangs = on
+}
+
 // of returns the messages of a kind.
 func (p *phone) of(kind notify.Kind) (all []notify.Hook) {
 	p.mu.Lock()

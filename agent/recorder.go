@@ -79,6 +79,9 @@ func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 	if len(p.approvals) > 0 {
 		content.Approval, content.MoreApprovals = p.approvals[0], p.approvals[1:]
 	}
+	if len(p.told) > 0 {
+		content.ToldBy = &p.told[0]
+	}
 	if j.refusal != nil && (j.refusal.code == policy.CodeNonce || j.refusal.code == audit.CodeBusy) {
 		// A relay can send thousands of replays, and the record of the first request has all of it.
 		// What is busy was not looked at.

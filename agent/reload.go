@@ -62,7 +62,8 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 	if err != nil {
 		return nil, nil, err
 	}
-	env := policy.Options{Now: time.Now(), NobodyToAsk: cfg.Ask == config.AskNobody, NobodyToTell: len(cfg.Notify) == 0}
+	env := policy.Options{Now: time.Now(), NobodyToAsk: cfg.Ask == config.AskNobody, NobodyToTell: len(cfg.Notify) == 0,
+		NobodyToTellAll: !cfg.TellsAll(), OnlyPasskeys: cfg.Ask == config.AskPasskey}
 	if keys != nil {
 		env.Accounts = keys.Accounts()
 	}

@@ -56,8 +56,19 @@ type Content struct {
 	// MoreApprovals are those of others, where several had to say yes.
 	MoreApprovals []*approve.Proof `json:"more_approvals,omitempty"`
 
+	// ToldBy is the notifier that first took a message with all of what the request does, before
+	// people said yes.
+	ToldBy *Told `json:"told_by,omitempty"`
+
 	// Cut says what was left out. It is nil if nothing was.
 	Cut *Cut `json:"cut,omitempty"`
+}
+
+// Told is a notifier that took a message with all of what a request does.
+type Told struct {
+	Notifier string    `json:"notifier"` // ntfy or webhook
+	Server   string    `json:"server"`   // without the path
+	At       time.Time `json:"at"`
 }
 
 // errCutText is for challenges of which the trail holds the beginning only.

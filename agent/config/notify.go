@@ -22,6 +22,11 @@ type Notifier struct {
 	Full   bool   // what is told has amounts, counterparties and texts
 }
 
+// TellsAll reports whether a notifier has content: full.
+func (c *Config) TellsAll() bool {
+	return slices.ContainsFunc(c.Notify, func(n Notifier) bool { return n.Full })
+}
+
 // The kinds of notifiers.
 const (
 	NotifyNtfy    = "ntfy"

@@ -101,6 +101,16 @@ func (d *Desk) Any() bool {
 	return len(d.all) > 0
 }
 
+// TellsAll reports whether a notifier sends details.
+func (d *Desk) TellsAll() bool {
+	if d == nil {
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(d.all, func(n *notifier) bool { return n.target.Full })
+}
+
 // Replace takes other targets. A notifier whose target stays goes on with its queue; what others
 // had not sent is lost.
 func (d *Desk) Replace(targets []Target) {

@@ -86,6 +86,13 @@ type Event struct {
 
 	// Details are sent where the settings say so. Foreign text may stand in them.
 	Details []string
+
+	// Whole hears of each notifier that took a message of this event alone in which all details
+	// stand, none of them cut: its kind, its server, and when. It is called concurrently and must
+	// not wait. nil: nobody asks, and long details are cut.
+	Whole func(kind, server string, at time.Time)
+
+	cut bool // by bounded: something of the details is missing
 }
 
 // What one event takes at most. More is cut.
@@ -93,6 +100,7 @@ const (
 	maxDetails = 12
 	maxDetail  = 400  // bytes of each
 	maxLine    = 1000 // bytes of our own sentences
+	maxLonger  = 3    // times that a text grows at most where hidden bytes are made visible
 )
 
 // bounded returns the event with texts that are fit to show, and no longer than they may be.
@@ -103,7 +111,12 @@ func (e Event) bounded(now time.Time) Event {
 	e.Account, e.Letters = plain.Line(e.Account, 64), plain.Line(e.Letters, 16)
 	e.What, e.Do, e.Link = plain.Line(e.What, maxLine), plain.Line(e.Do, maxLine), plain.Line(e.Link, maxLine)
 	given := e.Details
-	e.Details = nil
+	if e.Whole != nil {
+		if e.Details = wholeLines(given); e.Details != nil || len(given) == 0 {
+			return e
+		}
+	}
+	e.Details, e.cut = nil, true
 	for i, d := range given {
 		if i == maxDetails {
 			e.Details = append(e.Details, plain.Ellipsis)
@@ -112,6 +125,22 @@ func (e Event) bounded(now time.Time) Event {
 		e.Details = append(e.Details, plain.Line(d, maxDetail))
 	}
 	return e
+}
+
+// wholeLines returns details that are fit to show, none of them cut; nil if they fit no message.
+func wholeLines(details []string) (lines []string) {
+	size := 0
+	for _, d := range details {
+		if size += len(d); size > maxText {
+			return nil
+		}
+		line := plain.Line(d, maxLonger*len(d))
+		if size += len(line) - len(d); size > maxText {
+			return nil
+		}
+		lines = append(lines, line)
+	}
+	return lines
 }
 
 // size returns how many bytes of a queue the event takes.

@@ -31,6 +31,7 @@ type message struct {
 	untold   int     // events of before it that nobody was told of
 	until    time.Time
 	full     bool
+	whole    bool // all of its one event stands in it
 }
 
 // one makes the message of one event.
@@ -38,7 +39,17 @@ func one(wallet string, e Event, full bool) message {
 	_, means := rank(e.Kind)
 	m := message{id: rand.Text(), at: e.At, kind: e.Kind, title: title(wallet, means.title), priority: means.priority,
 		tag: means.tag, events: []Event{e}, until: e.Until, full: full}
-	var lines []string
+	text := strings.Join(linesOf(e, full), "\n")
+	m.text = plain.Cut(text, maxText)
+	m.whole = full && !e.cut && m.text == text
+	return m
+}
+
+// Fits reports whether a message has room for all of the event, so that Whole can hear of it.
+func (e Event) Fits() bool { return one("", e.bounded(time.Now()), true).whole }
+
+// linesOf returns what is said of an event.
+func linesOf(e Event, full bool) (lines []string) {
 	if e.Account != "" {
 		lines = append(lines, "Account "+e.Account+".")
 	}
@@ -58,8 +69,7 @@ func one(wallet string, e Event, full bool) message {
 	if full {
 		lines = append(lines, e.Details...)
 	}
-	m.text = plain.Cut(strings.Join(lines, "\n"), maxText)
-	return m
+	return lines
 }
 
 // several makes the message of many events. untold are those that were dropped before, or could not

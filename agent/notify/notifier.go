@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,8 @@ type notifier struct {
 
 	mu     sync.Mutex // guards all that follows
 	queue  queue
-	untold int // events that were dropped or not sent, and of which nobody was told
+	untold int  // events that were dropped or not sent, and of which nobody was told
+	alone  bool // the message before was of one event that has to be told whole
 	status Status
 }
 
@@ -119,17 +121,39 @@ func (n *notifier) empty() bool {
 }
 
 // next takes a message out of the queue, which is not empty: the first event, or all of them where
-// the notifier is behind, has something untold, or is too late with the first.
+// the notifier is behind, has something untold, or is too late with the first. What has to be told
+// whole gets a message of its own; where the notifier is behind, the two take turns, so that none
+// holds up the other for good.
 func (n *notifier) next(wallet string, behind bool, now time.Time) message {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if i := n.wholeLocked(now); i >= 0 && !(n.alone && n.moreLocked(now)) {
+		n.alone = true
+		return one(wallet, n.queue.remove(i), true)
+	}
+	n.alone = false
 	late := n.queue.events[0].late(now)
 	if n.untold == 0 && !late && (!behind || len(n.queue.events) == 1) {
 		return one(wallet, n.queue.take(1)[0], n.target.Full)
 	}
 	untold := n.untold
 	n.untold = 0
-	return several(wallet, n.queue.take(len(n.queue.events)), untold, n.target.Full, now)
+	return several(wallet, n.queue.takeIf(func(e Event) bool { return !n.whole(e, now) }), untold, n.target.Full, now)
+}
+
+// whole reports whether an event has to be told whole, can be, and still helps.
+func (n *notifier) whole(e Event, now time.Time) bool {
+	return n.target.Full && e.Whole != nil && !e.late(now)
+}
+
+// wholeLocked returns the place of the first event that has to be told whole; -1: there is none.
+func (n *notifier) wholeLocked(now time.Time) int {
+	return slices.IndexFunc(n.queue.events, func(e Event) bool { return n.whole(e, now) })
+}
+
+// moreLocked reports whether there is something else to tell.
+func (n *notifier) moreLocked(now time.Time) bool {
+	return n.untold > 0 || slices.ContainsFunc(n.queue.events, func(e Event) bool { return !n.whole(e, now) })
 }
 
 // deliver sends a message, and tries again as long as that may help. It reports whether it was
@@ -145,6 +169,9 @@ func (n *notifier) deliver(ctx context.Context, d *Desk, m message) bool {
 		}
 		n.note(err, d.log)
 		if err == nil {
+			if m.whole && m.events[0].Whole != nil {
+				m.events[0].Whole(n.target.Kind, n.target.Server(), time.Now())
+			}
 			return true
 		}
 		var f *failure

@@ -667,3 +667,69 @@ func TestReplacedNotifierStops(t *testing.T) {
 		}
 	})
 }
+
+// Who has to be told whole is told alone, without a cut, also where a notifier is behind; and only a
+// message that a server took with all of it is heard of.
+func TestToldWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{}
+		d, _ := run(t, s, hook(t, true), hook(t, false))
+		var took []string
+		whole := func(n uint64, details ...string) notify.Event {
+			e := request(n)
+			e.Until, e.Details = time.Now().Add(50*time.Second), details
+			e.Whole = func(kind, server string, _ time.Time) { took = append(took, fmt.Sprintf("%d %s %s", n, kind, server)) }
+			return e
+		}
+		long := strings.Repeat("a", 2000) + "\u202e"
+		for n, details := range [][]string{{"one"}, slices.Repeat([]string{"x"}, 20), {long}, {long, long},
+			{strings.Repeat("a", 3400)}} {
+			e := whole(uint64(n), details...)
+			if fits := e.Fits(); fits != (n < 3) {
+				t.Errorf("%d fits: %t", n, fits)
+			}
+			d.Tell(e)
+			synctest.Wait()
+		}
+		const server = "webhook https://hooks.example"
+		if got := fmt.Sprint(took); got != fmt.Sprintf("[0 %[1]s 1 %[1]s 2 %[1]s]", server) {
+			t.Errorf("heard of %s", got)
+		}
+		if !slices.ContainsFunc(s.all(), func(h heard) bool { return strings.HasSuffix(h.text, long[:2000]+"\ufffd") }) {
+			t.Error("not all of it is sent")
+		}
+		// Behind, what has to be told whole and all else take turns.
+		took = nil
+		for range 12 {
+			d.Tell(notify.Event{Kind: notify.Limit})
+			synctest.Wait()
+		}
+		for n := range uint64(3) {
+			e := whole(6+n, "one")
+			e.Until = e.Until.Add(time.Duration(n) * 30 * time.Second)
+			d.Tell(e)
+		}
+		time.Sleep(time.Hour)
+		if got := fmt.Sprint(took); got != fmt.Sprintf("[6 %[1]s 8 %[1]s]", server) {
+			t.Errorf("behind: heard of %s", got)
+		}
+		if got := s.all(); !strings.Contains(got[len(got)-1].text, "Request 7, letters BCDF ended") {
+			t.Errorf("the last: %s", got[len(got)-1].text)
+		}
+	})
+}
+
+// A server that refuses took nothing.
+func TestRefusedIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &server{answer: func(int, *http.Request) (*http.Response, error) { return status(http.StatusNotFound), nil }}
+		d, _ := run(t, s, hook(t, true))
+		e := request(7)
+		e.Whole = func(string, string, time.Time) { t.Error("heard of what was refused") }
+		d.Tell(e)
+		synctest.Wait()
+		if len(s.all()) != 1 {
+			t.Error("nothing was sent")
+		}
+	})
+}

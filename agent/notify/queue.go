@@ -53,6 +53,27 @@ func (q *queue) take(n int) []Event {
 	return taken
 }
 
+// remove takes out the event of a place.
+func (q *queue) remove(i int) Event {
+	e := q.events[i]
+	q.events = slices.Delete(q.events, i, i+1)
+	q.bytes -= e.size()
+	return e
+}
+
+// takeIf removes the events for which f says so, and returns them.
+func (q *queue) takeIf(f func(Event) bool) (taken []Event) {
+	q.events = slices.DeleteFunc(q.events, func(e Event) bool {
+		if !f(e) {
+			return false
+		}
+		taken = append(taken, e)
+		q.bytes -= e.size()
+		return true
+	})
+	return taken
+}
+
 func moreUrgent(a, b Event) bool {
 	of, _ := rank(a.Kind)
 	than, _ := rank(b.Kind)

@@ -65,7 +65,7 @@ var (
 // recordKeys stand beside a request in the audit trail and say nothing here.
 var recordKeys = []string{
 	"relay", "uuid", "keys", "effects", "text_sha256", "session_until", "policy", "rules", "limits_before", "cost",
-	"result", "code", "reason", "observed", "approval", "more_approvals", "cut",
+	"result", "code", "reason", "observed", "approval", "more_approvals", "told_by", "cut",
 }
 
 // ReadRequest reads a request file: YAML or JSON, also the content of an audit record.

@@ -31,8 +31,10 @@ type Options struct {
 	NoApprover bool
 	// Approvers are who has a passkey for the wallet's address; nil if that is not known.
 	Approvers []string
-	// NobodyToTell says that there is no notifier yet.
-	NobodyToTell bool
+	// OnlyPasskeys says that a yes counts with a passkey alone.
+	OnlyPasskeys bool
+	// NobodyToTell says that there is no notifier yet, NobodyToTellAll that none has content: full.
+	NobodyToTell, NobodyToTellAll bool
 	// ErrorsOnly says that nobody reads warnings. They are left out as far as the version of the
 	// file never makes errors of them, and need no time.
 	ErrorsOnly bool

@@ -21,7 +21,8 @@ var (
 	}
 	sectionKeys = map[section][]string{
 		allowSection: with("takeover", "session", "renew", "tell"),
-		askSection:   with("takeover", "session", "renew", "only", "timeout", "approvers", "approvals"),
+		askSection: with("takeover", "session", "renew", "only", "timeout", "approvers", "approvals",
+			"tell_first"),
 		denySection:  with("answer"),
 		limitSection: with("requests", "count", "spend", "sum", "of", "per", "over"),
 	}

@@ -12,15 +12,21 @@ import (
 // MostApprovals is of how many people a rule may demand a yes.
 const MostApprovals = 5
 
-// Consent is whose yes a rule demands: of so many different approvers, each with a passkey.
+// Consent is which yes a rule demands: of so many different approvers, each with a passkey, and
+// whether people have to be told first.
 type Consent struct {
 	Approvers []string `json:"approvers,omitempty"` // sorted; empty: any
-	Approvals int      `json:"approvals"`
+	Approvals int      `json:"approvals"`           // 0: anybody's yes, also at the command line
+	// TellFirst says that a yes counts once a notifier has taken a message with all of the effect.
+	TellFirst bool `json:"tell_first,omitempty"`
 }
 
 // Met reports whether these approvers, each of whom said yes, are those whom it demands. Each name
-// counts once.
-func (c Consent) Met(by []string) bool {
+// counts once. told says whether people were told of all of it before they said yes.
+func (c Consent) Met(by []string, told bool) bool {
+	if c.TellFirst && !told {
+		return false
+	}
 	seen := map[string]bool{}
 	for _, name := range by {
 		if c.Takes(name) {
@@ -35,10 +41,19 @@ func (c Consent) Takes(name string) bool {
 	return len(c.Approvers) == 0 || slices.Contains(c.Approvers, name)
 }
 
-// String returns it in words: "a yes of 2 of anna, bob, carol".
+// String returns it in words: "a yes of 2 of anna, bob, carol, after a notification of all of it".
 func (c Consent) String() string {
+	if c.TellFirst {
+		return c.people() + ", after a notification of all of it"
+	}
+	return c.people()
+}
+
+func (c Consent) people() string {
 	whom := strings.Join(c.Approvers, ", ")
 	switch all := len(c.Approvers); {
+	case c.Approvals == 0:
+		return "a yes"
 	case all == 0 && c.Approvals == 1:
 		return "a yes of an approver"
 	case all == 0:
@@ -50,14 +65,24 @@ func (c Consent) String() string {
 }
 
 // Unmet returns the first of what is demanded that these approvers do not meet; false if they meet
-// all of it.
-func Unmet(demanded []Consent, by []string) (Consent, bool) {
+// all of it. told is as in [Consent.Met].
+func Unmet(demanded []Consent, by []string, told bool) (Consent, bool) {
 	for _, c := range demanded {
-		if !c.Met(by) {
+		if !c.Met(by, told) {
 			return c, true
 		}
 	}
 	return Consent{}, false
+}
+
+// ByPasskey reports whether what is demanded takes a yes with a passkey.
+func ByPasskey(demanded []Consent) bool {
+	return slices.ContainsFunc(demanded, func(c Consent) bool { return c.Approvals > 0 })
+}
+
+// TellFirst reports whether people have to be told of all of it before a yes counts.
+func TellFirst(demanded []Consent) bool {
+	return slices.ContainsFunc(demanded, func(c Consent) bool { return c.TellFirst })
 }
 
 func (c Consent) compare(other Consent) int { return strings.Compare(c.String(), other.String()) }
@@ -66,10 +91,10 @@ func (c Consent) same(other Consent) bool { return c.compare(other) == 0 }
 
 // consent returns what the rule demands; false if anybody's yes is enough.
 func (r *rule) consent() (Consent, bool) {
-	if r.approvals == 0 {
+	if r.approvals == 0 && !r.tellFirst {
 		return Consent{}, false
 	}
-	c := Consent{Approvals: r.approvals}
+	c := Consent{Approvals: r.approvals, TellFirst: r.tellFirst}
 	for name := range r.approvers {
 		c.Approvers = append(c.Approvers, name)
 	}
@@ -94,6 +119,10 @@ func (d *Decision) demand(rules []*rule) {
 func (c *compiler) readConsent(m yamlnode.Mapping, r *rule) {
 	if r.approvers = c.readNames(m, "approvers", c.checkApprover); m.Has("approvers") {
 		r.approvals = 1 // also where it is any of them: who writes it means one with a passkey
+	}
+	if m.Has("tell_first") {
+		word, _ := c.OneOf(m.Value("tell_first"), "tell_first", "true", "false")
+		r.tellFirst = word == "true"
 	}
 	if !m.Has("approvals") {
 		return
@@ -128,11 +157,19 @@ func (c *compiler) checkApprover(n *yamlnode.Node, name string) {
 	}
 }
 
-// reviewConsent warns of a rule that asks people who are not enrolled.
+// reviewConsent warns of a rule that asks people who are not enrolled, or who cannot be told.
 func (c *compiler) reviewConsent(r *rule) {
 	demanded, ok := r.consent()
 	if !ok || c.options.nobody() != "" { // which is warned of
 		return
+	}
+	if r.tellFirst {
+		means := "only a yes at the command line counts"
+		if r.approvals > 0 || c.options.OnlyPasskeys {
+			means = "it denies"
+		}
+		c.warnWhile(c.options.NobodyToTellAll, c.nodes[r], "rule %q has people told first, and no notifier of the "+
+			"settings has content: full, so %s", r.name, means)
 	}
 	var missing []string
 	for _, name := range demanded.Approvers {
@@ -140,7 +177,7 @@ func (c *compiler) reviewConsent(r *rule) {
 			missing = append(missing, name)
 		}
 	}
-	met := demanded.Met(c.options.Approvers)
+	met := demanded.Met(c.options.Approvers, true)
 	c.warnWhile(c.options.Approvers != nil && !met, c.nodes[r], "rule %q asks for %v, and there are not so many "+
 		"with a passkey for the wallet's address, so it denies; enrol them with pksa approver add", r.name, demanded)
 	c.warnWhile(c.options.Approvers != nil && met && missing != nil, c.nodes[r], "rule %q asks for %v, and %s has no "+

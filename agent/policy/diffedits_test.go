@@ -70,6 +70,7 @@ var edits = []struct {
 	{"min: 0.25", "min: 0.251", "operations.limit_order_create.price.min: 0.25 → 0.251", []string{"allow → deny"}},
 	{"only: uncovered, ", "", "only: uncovered → not said", []string{"allow → ask"}},
 	{"timeout: 50s", "timeout: 40s", "timeout: 50s → 40s", []string{"another timeout"}},
+	{"timeout: 50s", "timeout: 50s, tell_first: true", "tell_first: not said → true", []string{"another consent"}},
 	{"timeout: 50s", "timeout: 50s, approvals: 2", "approvals: not said → 2", []string{"another consent"}},
 	{"{name: votes, ", "{name: votes, tell: true, ", "tell: not said → true", []string{"a person is told"}},
 	{"within: 5m", "within: 6m", "text.ts.within: 5m → 6m", []string{"deny → allow"}},

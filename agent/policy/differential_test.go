@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -194,7 +193,7 @@ func sameObserved(got policy.Decision, want, inForce naiveAnswer) bool {
 
 func needTexts(consents []policy.Consent) (texts []string) {
 	for _, c := range consents {
-		texts = append(texts, strings.Join(c.Approvers, "+")+" "+strconv.Itoa(c.Approvals))
+		texts = append(texts, fmt.Sprint(strings.Join(c.Approvers, "+"), c.Approvals, c.TellFirst))
 	}
 	slices.Sort(texts)
 	return texts

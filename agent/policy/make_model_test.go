@@ -331,6 +331,7 @@ func (m maker) rule(section string, i int) *modelRule {
 		if m.chance(2) {
 			r.timeout = 1 + m.IntN(100)
 		}
+		r.tellFirst = m.chance(4)
 		if m.chance(3) {
 			r.approvers = m.names("anna", "bob", "carol")
 			r.approvals = m.IntN(3)

@@ -34,6 +34,7 @@ type modelRule struct {
 	session, renew, timeout         int // hours, hours, seconds
 	approvers                       []string
 	approvals                       int
+	tellFirst                       bool
 
 	measure string
 	quotas  []modelQuota
@@ -129,6 +130,7 @@ func (p pen) rule(r *modelRule) string {
 	add(r.timeout > 0, "timeout", strconv.Itoa(r.timeout)+"s")
 	add(r.approvers != nil, "approvers", p.names(r.approvers))
 	add(r.approvals > 0, "approvals", strconv.Itoa(r.approvals))
+	add(r.tellFirst, "tell_first", "true")
 	if r.text != nil {
 		add(true, "text", p.test(r.text))
 	}

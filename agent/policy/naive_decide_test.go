@@ -2,9 +2,9 @@ package policy_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -61,7 +61,7 @@ func (n *naive) decide(r modelRequest, now time.Time, observed bool) naiveAnswer
 		default:
 			ask = ask || len(asks) > 0 && !r.Approved
 			for _, rule := range asks {
-				if rule.approvers != nil || rule.approvals > 0 {
+				if rule.approvers != nil || rule.approvals > 0 || rule.tellFirst {
 					a.needs = append(a.needs, rule.needs())
 				}
 			}
@@ -115,7 +115,11 @@ func (r *modelRule) needs() string {
 	if slices.Equal(people, []string{"any"}) {
 		people = nil
 	}
-	return strings.Join(people, "+") + " " + strconv.Itoa(max(r.approvals, 1))
+	many := r.approvals
+	if r.approvers != nil {
+		many = max(many, 1)
+	}
+	return fmt.Sprint(strings.Join(people, "+"), many, r.tellFirst)
 }
 
 func (c naiveJudgement) refused() policy.Code {

@@ -23,7 +23,11 @@ func (r *Report) Text() string {
 		b.WriteString("A person is told.\n")
 	}
 	for _, c := range r.Consents {
-		fmt.Fprintf(&b, "It takes %v, with passkeys.\n", c)
+		with := ", with passkeys"
+		if c.Approvals == 0 {
+			with = ""
+		}
+		fmt.Fprintf(&b, "It takes %v%s.\n", c, with)
 	}
 	if r.Verdict == Ask && r.Timeout > 0 {
 		fmt.Fprintf(&b, "Without a word within %s it is denied.\n", windowText(r.Timeout))

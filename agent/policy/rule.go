@@ -51,6 +51,7 @@ type rule struct {
 	timeout       time.Duration
 	approvers     nameSet // whose yes counts; nil: any
 	approvals     int     // of how many of them; 0: anybody's is enough
+	tellFirst     bool    // a yes counts once people were told of all of it
 	silent        bool
 	tell          bool
 }

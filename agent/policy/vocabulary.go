@@ -69,6 +69,8 @@ var (
 			"without `approvals`: whoever can answer, also at the command line. Where several rules ask, what each " +
 			"of them demands. Ask."},
 		{"approvals", "How many different approvers must say yes, each with a passkey: 1 to 5; left out: 1. Ask."},
+		{"tell_first", "`true`: a yes counts once a notifier with `content: full` has taken a message of all that " +
+			"the request does. A yes at the command line needs none. Ask."},
 		{"answer", "`reject` (default) says no, `ignore` stays silent so that another wallet may answer. Deny."},
 	}
 	limitKeys = []keyDoc{
@@ -156,8 +158,8 @@ var (
 		{"session", "how long the session must live"},
 		{"renew", "how long after its end the session must be renewable"},
 		{"timeout", "how long a person must be waited for"},
-		{"consents", "whose yes must be demanded, in words, or a list of such: `a yes of 2 of anna, bob`; `none`: " +
-			"anybody's is enough"},
+		{"consents", "whose yes must be demanded, in words, or a list of such: `a yes of 2 of anna, bob`, " +
+			"`a yes, after a notification of all of it`; `none`: anybody's is enough"},
 		{"observed", "the answer if what is in `mode: observe` were in force: `deny`, or a map of `expect`, " +
 			"`code`, " +
 			"`rule`"},

@@ -310,6 +310,28 @@ func TestEffectParts(t *testing.T) {
 	}
 }
 
+// A card says whether a yes counts already, where people have to be told first.
+func TestToldFirst(t *testing.T) {
+	w := newWorld(t)
+	w.wait(7, "pays 1.000 HIVE from alice to bob", map[string]any{
+		"consents": []map[string]any{{"approvals": 0, "tell_first": true}, {"approvals": 2}}})
+	card := func() string {
+		_, _, text := w.ask("GET", "/", "", func(r *http.Request) { r.AddCookie(w.in()) })
+		return text
+	}
+	if text := card(); !strings.Contains(text, "No yes counts yet") || strings.Count(text, "Takes a yes of") != 1 {
+		t.Errorf("%s", text)
+	}
+	w.fake.mu.Lock()
+	w.fake.waiting[0]["told_by"] = []map[string]any{{"notifier": "ntfy", "server": "https://ntfy.example",
+		"at": time.Now()}}
+	w.fake.mu.Unlock()
+	if text := card(); strings.Contains(text, "No yes counts yet") ||
+		!strings.Contains(text, "Compare with the message of ntfy (https://ntfy.example, ") {
+		t.Errorf("%s", text)
+	}
+}
+
 // A wallet that refuses, or says nothing, never looks like one that did it.
 func TestNothingLooksLikeSuccess(t *testing.T) {
 	w := newWorld(t)

@@ -71,6 +71,9 @@ func (l *live) look(ctx context.Context) {
 				for range w.SaidYes {
 					now += "+"
 				}
+				for range w.ToldBy {
+					now += "!"
+				}
 			}
 		}
 		l.tell(ctx, now)

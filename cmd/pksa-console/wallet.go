@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"pksa/agent/control"
@@ -59,10 +60,18 @@ type loggedIn struct {
 	Enrolment uint64 `json:"enrolment"`
 }
 
-// consent is whose yes a request takes: of so many of these approvers; of any, if none is named.
+// consent is which yes a request takes: of so many of these approvers; of any, if none is named.
 type consent struct {
 	Approvers []string `json:"approvers"`
 	Approvals int      `json:"approvals"`
+	TellFirst bool     `json:"tell_first"` // only once a notifier took a message of all of it
+}
+
+// told is a notifier that took a message of all of a request.
+type told struct {
+	Notifier string    `json:"notifier"`
+	Server   string    `json:"server"`
+	At       time.Time `json:"at"`
 }
 
 // waiting is a request that waits for a person.
@@ -83,9 +92,15 @@ type waiting struct {
 	Digest     string    `json:"digest"`
 	Consents   []consent `json:"consents"`
 	SaidYes    []string  `json:"said_yes"`
+	ToldBy     []told    `json:"told_by"`
 	Cut        bool      `json:"cut"`
 	InAll      int       `json:"in_all"`
 	More       int       `json:"more"`
+}
+
+// TellFirst reports whether a yes waits for a notifier to take a message of all of it.
+func (w waiting) TellFirst() bool {
+	return slices.ContainsFunc(w.Consents, func(c consent) bool { return c.TellFirst })
 }
 
 type session struct {

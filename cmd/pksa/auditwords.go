@@ -25,6 +25,7 @@ type auditContent struct {
 	Approved                bool
 	Approval                struct{ By string }
 	MoreApprovals           []struct{ By string } `json:"more_approvals"`
+	ToldBy                  audit.Told            `json:"told_by"`
 	Approver                string                // of events
 	Request                 string                `json:"request"`
 	KeyType                 string                `json:"key_type"`
@@ -193,6 +194,10 @@ func (t story) decision(label string, r audit.Record, c auditContent) {
 	}
 	for _, more := range c.MoreApprovals {
 		t.line("By", "approver %s, with a passkey", more.By)
+	}
+	if told := c.ToldBy; told.Notifier != "" {
+		t.line("Told", "in full by %s of %s at %s, before the yes", told.Notifier, told.Server,
+			told.At.UTC().Format(time.TimeOnly+"Z"))
 	}
 	t.left("Rule", c.Cut.Rules-len(c.Rules))
 	if why := c.why(); why != "" {

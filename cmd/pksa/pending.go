@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/policy"
 	"pksa/protocol/plain"
 )
 
@@ -167,6 +168,13 @@ func printAsked(w io.Writer, asked []agent.PendingRequest) {
 		}
 		for _, c := range a.Consents {
 			fmt.Fprintf(w, "      it takes %v\n", c)
+		}
+		if policy.TellFirst(a.Consents) && len(a.ToldBy) == 0 {
+			fmt.Fprintln(w, "      no notifier took a message of all of it yet; a passkey's yes waits for that")
+		}
+		for _, told := range a.ToldBy {
+			fmt.Fprintf(w, "      told by %s of %s at %s\n", told.Notifier, plain.Escape(told.Server),
+				told.At.UTC().Format(time.TimeOnly+"Z"))
 		}
 		if len(a.SaidYes) > 0 {
 			fmt.Fprintf(w, "      %s said yes\n", strings.Join(a.SaidYes, ", "))

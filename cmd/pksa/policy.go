@@ -233,6 +233,7 @@ func (c *command) checkOptions(ctx context.Context) (env policy.Options, compare
 	}
 	env.NobodyToAsk = nobodyToAsk(cfg)
 	env.NobodyToTell = len(cfg.Notify) == 0 && is(cfg.Keystore)
+	env.NobodyToTellAll, env.OnlyPasskeys = !cfg.TellsAll() && is(cfg.Keystore), cfg.Ask == config.AskPasskey
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	var apps []agent.AppInfo

@@ -88,7 +88,7 @@ var turns = map[string]string{
 	"denied with an answer": "Denied with an answer now, in silence before",
 	"another session":       "A session of another length", "another renewal": "Another time to renew a session",
 	"another timeout": "Another time to answer for a person", "a person is told": "A person is told now, nobody before",
-	"another consent": "The yes of other people",
+	"another consent": "Another yes counts",
 	"nobody is told":  "Nobody is told now, a person before", "observed": "Another answer by what is observed",
 }
 

@@ -269,6 +269,9 @@ func (e entry) decided(content auditContent) []whyLine {
 				who += " "
 			}
 			text += fmt.Sprintf(", and %ssaid yes after %s%s", who, judged.Time.Sub(first.Time).Round(time.Second), how)
+			if told := final.ToldBy; told.Notifier != "" {
+				text += fmt.Sprintf("; told in full by %s of %s before", told.Notifier, told.Server)
+			}
 		case again:
 			text += fmt.Sprintf("; %s after %s", cmp.Or(final.Code, "no yes"),
 				judged.Time.Sub(first.Time).Round(time.Second))

@@ -136,8 +136,10 @@
     for (const card of part.querySelectorAll("[data-card]")) {
       const old = kept.get(card.dataset.card);
       if (old) {
-        const said = card.querySelector(".said"); // which others change
-        if (said) old.querySelector(".said").textContent = said.textContent;
+        for (const place of [".said", ".told"]) { // which others change
+          const now = card.querySelector(place);
+          if (now) old.querySelector(place).textContent = now.textContent;
+        }
         card.replaceWith(old);
       }
       kept.delete(card.dataset.card);

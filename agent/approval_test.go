@@ -331,8 +331,8 @@ ask:
   - {name: posts, request: sign, apps: any, operations: [custom_json], approvers: any, tell_first: true}
 `
 
-// Where people have to be told first, a yes with a passkey counts once a notifier has taken a message
-// with all of the effect, and the trail has which one.
+// Where people have to be told first, a yes with a passkey counts once a notifier has taken a
+// message with all of the effect, and the trail has which one.
 func TestToldFirst(t *testing.T) {
 	o := worldOptions{policy: askTold, configure: func(c *config.Config) {
 		c.Ask = config.AskPending
@@ -342,7 +342,7 @@ func TestToldFirst(t *testing.T) {
 		anna := w.enrol("anna")
 		p.hang(true)
 		answer, asked := script.start(w, 1)
-		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "no yes with a passkey counts yet") {
+		if err := w.approve(anna, asked); err == nil || !strings.Contains(err.Error(), "no yes with a passkey counts") {
 			t.Errorf("before anybody was told: %v", err)
 		}
 		p.hang(false) // what hangs ends after ten seconds, and is tried again
@@ -383,8 +383,8 @@ func TestToldFirst(t *testing.T) {
 	})
 }
 
-// Where no notifier tells all, a rule that has people told first denies at once. One that comes into
-// force while a request waits counts for it.
+// Where no notifier tells all, a rule that has people told first denies at once. One that comes
+// into force while a request waits counts for it.
 func TestNobodyToTellFirst(t *testing.T) {
 	approving(t, strings.Replace(askTold, ", tell_first: true", "", 1), func(t *testing.T, w *world,
 		script *scriptedClient) {
@@ -397,11 +397,13 @@ func TestNobodyToTellFirst(t *testing.T) {
 		if got := answerKind(<-answer); got != "nack" || len(w.chain.Transactions()) != 0 {
 			t.Errorf("%s, %d transactions", got, len(w.chain.Transactions()))
 		}
-		if c := w.lastOf(ledger.RecordDecided); c.Code != policy.CodeRefused || !strings.Contains(c.Reason, "told first") {
+		if c := w.lastOf(ledger.RecordDecided); c.Code != policy.CodeRefused ||
+			!strings.Contains(c.Reason, "told first") {
 			t.Errorf("%s: %s", c.Code, c.Reason)
 		}
 		got := answerKind(script.ask(request("sign_req", uuid(2), authKey, votePayload("p", nowNonce()))))
-		if c := w.lastJudged(); got != "nack" || c.Code != policy.CodeNobodyToAsk || !strings.Contains(c.Reason, "notify") {
+		if c := w.lastJudged(); got != "nack" || c.Code != policy.CodeNobodyToAsk ||
+			!strings.Contains(c.Reason, "notify") {
 			t.Errorf("%s %s: %s", got, c.Code, c.Reason)
 		}
 		// At the command line people see what they say yes to.

@@ -131,7 +131,7 @@ func (w *asked) untold() bool { return policy.TellFirst(w.info.Consents) && len(
 var errUntold = errors.New("no yes with a passkey counts yet: the rule has people told first, and no notifier has " +
 	"taken a message of all of it; wait for the message, and compare")
 
-// untold is [asked.untold], with what is guarded.
+// untold asks [asked.untold], with what is guarded.
 func (a *asks) untold(w *asked) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()

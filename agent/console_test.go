@@ -12,6 +12,9 @@ import (
 	"pksa/agent"
 	"pksa/agent/approve"
 	"pksa/agent/audit"
+	"pksa/agent/client"
+	"pksa/agent/config"
+	"pksa/agent/control"
 	"pksa/agent/passkey"
 	"pksa/agent/passkey/passkeytest"
 )
@@ -43,9 +46,11 @@ var narrow = map[string]bool{
 }
 
 // onlyConsole are the methods that the console's socket alone has.
-var onlyConsole = []string{agent.MethodAbout, agent.MethodDecisionBegin, agent.MethodDeny, agent.MethodDecisionFinish,
+var onlyConsole = []string{agent.MethodAppNames, agent.MethodAbout, agent.MethodDecisionBegin,
+	agent.MethodDeny, agent.MethodDecisionFinish,
 	agent.MethodEnrolBegin, agent.MethodEnrolFinish, agent.MethodLoginBegin, agent.MethodLoginCheck,
-	agent.MethodLoginFinish, agent.MethodPolicyExplain, agent.MethodPolicySuggest, agent.MethodPolicyView,
+	agent.MethodLoginFinish, agent.MethodPairBegin, agent.MethodPairFinish, agent.MethodPolicyExplain,
+	agent.MethodPolicySuggest, agent.MethodPolicyView,
 	agent.MethodResumeBegin, agent.MethodResumeFinish}
 
 func TestNarrowSocketHasWhatIsListed(t *testing.T) {
@@ -268,6 +273,78 @@ func TestConsoleReadsThePolicy(t *testing.T) {
 		time.Sleep(time.Minute)
 		if later := draft(); later.Requests != 2 {
 			t.Errorf("after a minute: %+v", later)
+		}
+	})
+}
+
+// A console pairs an application with an approver's signature over exactly this pairing, and with
+// nothing less. It adds no relay.
+func TestConsolePairs(t *testing.T) {
+	within(t, worldOptions{policy: "version: 1\n", configure: func(c *config.Config) {
+		c.Approve = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
+	}}, func(t *testing.T, w *world) {
+		anna := w.enrol("anna")
+		c := w.dial()
+		pairing, err := c.Pair(t.Context(), client.Auth{Account: "alice"})
+		w.must(err)
+		params := agent.PairParams{App: "app", Link: control.Secret(pairing.Link()), Length: 48 * time.Hour}
+		call := func(method string, params any) (any, error) {
+			text, err := control.Encode(params)
+			w.must(err)
+			return w.agent.ConsoleMethods()[method](t.Context(), text)
+		}
+		finish := func(params agent.PairParams, challenge []byte) (any, error) {
+			s := anna.Sign(challenge)
+			return call(agent.MethodPairFinish, agent.PairSigned{PairParams: params, Assertion: approve.Assertion{
+				Challenge: challenge, Credential: s.CredentialID, ClientData: s.ClientData,
+				AuthenticatorData: s.AuthenticatorData, Signature: s.Signature}})
+		}
+		begin := func() agent.PairQuestion {
+			t.Helper()
+			asked, err := call(agent.MethodPairBegin, params)
+			w.must(err)
+			return asked.(agent.PairQuestion)
+		}
+		asked := begin()
+		if asked.Account != "alice" || asked.Claim == "" || asked.Length != 48*time.Hour || len(asked.Sign.Allow) != 1 {
+			t.Errorf("%+v", asked)
+		}
+		longer := params
+		longer.Length *= 2
+		if _, err := finish(longer, asked.Sign.Challenge); err == nil ||
+			!strings.Contains(err.Error(), "another pairing") {
+			t.Errorf("for longer: %v", err)
+		}
+		if _, err := finish(params, make([]byte, 32)); err == nil {
+			t.Error("without a question")
+		}
+		for _, change := range []func(*agent.PairParams){
+			func(p *agent.PairParams) { p.NewRelay = true },
+			func(p *agent.PairParams) {
+				p.Link = control.Secret(`{"account":"alice","uuid":"` + uuid(1) + `","key":"` + authKey +
+					`","host":"wss://elsewhere.example"}`)
+			},
+		} {
+			other := params
+			change(&other)
+			if _, err := call(agent.MethodPairBegin, other); err == nil ||
+				!strings.Contains(err.Error(), "--new-relay") {
+				t.Errorf("another relay: %v", err)
+			}
+		}
+		info, err := finish(params, begin().Sign.Challenge)
+		w.must(err)
+		if made := info.(agent.SessionInfo); made.Account != "alice" || made.Origin != "paired" ||
+			len(made.AuthKey) > 0 {
+			t.Errorf("%+v", made)
+		}
+		_, err = pairing.Wait(t.Context())
+		w.must(err)
+		if asked := begin(); asked.Already == nil || asked.Sign != nil {
+			t.Errorf("what is paired already: %+v", asked)
+		}
+		if found := verifyTrail(w); found.Approvals != 1 || len(found.Problems) > 0 {
+			t.Errorf("%+v", found)
 		}
 	})
 }

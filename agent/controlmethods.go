@@ -86,6 +86,9 @@ const (
 	MethodDecisionFinish = "decision.finish"
 	MethodResumeBegin    = "resume.begin"
 	MethodResumeFinish   = "resume.finish"
+	MethodPairBegin      = "pair.begin"
+	MethodPairFinish     = "pair.finish"
+	MethodAppNames       = "app.names"
 	MethodPolicyView     = "policy.view"
 	MethodPolicyExplain  = "policy.explain"
 	MethodPolicySuggest  = "policy.suggest"
@@ -386,8 +389,16 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 		MethodDecisionFinish: method(a.approvals.DecisionFinish),
 		MethodResumeBegin:    method(a.approvals.ResumeBegin),
 		MethodResumeFinish:   method(a.approvals.ResumeFinish),
-		MethodPolicyView:     method(a.viewPolicy),
-		MethodPolicyExplain:  method(a.explainRecord),
+		MethodPairBegin:      method(a.pairBegin),
+		MethodPairFinish:     method(a.pairFinish),
+		MethodAppNames: get(func() (names []string) {
+			for _, slot := range a.ledger.Slots() {
+				names = append(names, slot.Name)
+			}
+			return append([]string{}, names...) // JSON wants a list, also if it is empty
+		}),
+		MethodPolicyView:    method(a.viewPolicy),
+		MethodPolicyExplain: method(a.explainRecord),
 		MethodPolicySuggest: method(func(ctx context.Context, _ none) (audit.Suggested, error) {
 			return a.looks.Suggest(ctx, a.admin().Trail(), a.policy.Load().policy, a.network)
 		}),
@@ -613,6 +624,9 @@ func (p AppParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
 
 // Format writes everything but the link.
 func (p PairParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
+
+// Format writes everything but the link.
+func (p PairSigned) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }
 
 // Format writes everything but the secret.
 func (p ReloadParams) Format(f fmt.State, verb rune) { secret.Format(f, verb, p) }

@@ -3,12 +3,15 @@ package agent
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
+	"pksa/agent/approve"
+	"pksa/agent/audit"
 	"pksa/agent/config"
 	"pksa/agent/ledger"
 	"pksa/protocol"
@@ -382,6 +385,80 @@ func (a *Agent) pairAsk(app string, d delivered, data protocol.AuthReqData) Pair
 		ask.Challenge = data.Challenge.Challenge
 	}
 	return ask
+}
+
+// PairQuestion is what a console's page shows of who asks by a link, and what it asks a browser
+// with.
+type PairQuestion struct {
+	PairAsk
+	Length time.Duration    `json:"length"` // of the session
+	Sign   *approve.SignAsk `json:"sign,omitempty"`
+}
+
+// PairSigned is a pairing with an approver's signature.
+type PairSigned struct {
+	PairParams
+	approve.Assertion
+}
+
+// consoleWait is how long a console's page waits for the request of a link.
+const consoleWait = 15 * time.Second
+
+// byConsole returns what a yes to a pairing is given to, and the pairing as a console may have it:
+// it adds no relay.
+func byConsole(p PairParams) (approve.Pairing, PairParams, error) {
+	p.Wait, p.Length = consoleWait, cmp.Or(p.Length, defaultSession)
+	link, err := protocol.ParsePairingLink(string(p.Link))
+	if err == nil && p.NewRelay {
+		err = ForeignRelay(link.Host)
+	}
+	key := sha256.Sum256([]byte(link.Key))
+	return approve.Pairing{Account: string(link.Account), Relay: link.Host, App: p.App, Length: p.Length,
+		Key: key[:]}, p, err
+}
+
+// pairBegin waits for the request of a link, says who asks, and begins an approver's yes to it.
+func (a *Agent) pairBegin(ctx context.Context, p PairParams) (PairQuestion, error) {
+	pairing, p, err := byConsole(p)
+	if err != nil {
+		return PairQuestion{}, err
+	}
+	ask, err := a.look(ctx, p)
+	switch {
+	case err != nil:
+		return PairQuestion{}, err
+	case ask.NewRelay:
+		return PairQuestion{}, ForeignRelay(ask.Relay)
+	case ask.Already != nil:
+		return PairQuestion{PairAsk: ask, Length: p.Length}, nil
+	}
+	sign, err := a.approvals.PairBegin(ctx, pairing)
+	return PairQuestion{ask, p.Length, &sign}, err
+}
+
+// pairFinish pairs an application that an approver said yes to. The yes is on disk before that.
+func (a *Agent) pairFinish(ctx context.Context, p PairSigned) (SessionInfo, error) {
+	if err := a.errLocked(); err != nil {
+		return SessionInfo{}, err
+	}
+	pairing, params, err := byConsole(p.PairParams)
+	if err != nil {
+		return SessionInfo{}, err
+	}
+	yes, err := a.approvals.PairFinish(ctx, pairing, p.Assertion)
+	if err != nil {
+		return SessionInfo{}, err
+	}
+	_, err = a.ledger.Append(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: audit.OutcomePairing,
+		App: pairing.App, Account: pairing.Account, Content: encodeRecord(struct {
+			Pairing  approve.Pairing `json:"pairing"`
+			Approval *approve.Proof  `json:"approval"`
+		}{pairing, yes})})
+	if err != nil {
+		return SessionInfo{}, fmt.Errorf("recording the yes: %w", err)
+	}
+	a.log.Info("a pairing is approved", "account", pairing.Account, "app", pairing.App, "by", yes.By)
+	return a.pair(ctx, params)
 }
 
 // Why a link makes no session. All of them end the same way: nothing revives a link.

@@ -213,6 +213,60 @@ func TestResume(t *testing.T) {
 	w.must(finish("", signed(anna, begin(""))))
 }
 
+// A pairing takes a yes to exactly this account, relay, app, length and key, once.
+func TestPairing(t *testing.T) {
+	w := newWorld(t)
+	anna, eve := w.enrol("anna"), passkeytest.New("eve", wallet)
+	good := approve.Pairing{Account: "alice", Relay: "wss://relay.example", App: "bot", Length: time.Hour,
+		Key: make([]byte, 32)}
+	begin := func(p approve.Pairing) []byte {
+		t.Helper()
+		asked, err := w.desk.PairBegin(t.Context(), p)
+		w.must(err)
+		return asked.Challenge
+	}
+	refused := 0
+	check := func(name string, p approve.Pairing, s approve.Assertion, text string) {
+		t.Helper()
+		refused++
+		proof, err := w.desk.PairFinish(t.Context(), p, s)
+		w.wants(err, text)
+		if proof != nil || w.outcomes()["approval refused"] != refused {
+			t.Errorf("%s: %v, %d refusals are recorded", name, proof, w.outcomes()["approval refused"])
+		}
+	}
+	for name, change := range map[string]func(*approve.Pairing){
+		"account": func(p *approve.Pairing) { p.Account = "bob" }, "app": func(p *approve.Pairing) { p.App = "other" },
+		"relay":  func(p *approve.Pairing) { p.Relay = "wss://other.example" },
+		"length": func(p *approve.Pairing) { p.Length *= 2 },
+		"key":    func(p *approve.Pairing) { p.Key = []byte(strings.Repeat("k", 32)) },
+		"parts":  func(p *approve.Pairing) { p.Account, p.Relay = p.Account+p.Relay[:1], p.Relay[1:] },
+	} {
+		other := good
+		change(&other)
+		check(name, other, signed(anna, begin(good)), "another pairing")
+	}
+	check("by somebody else", good, signed(eve, begin(good)), "nobody's")
+	login, err := w.desk.LoginBegin(t.Context(), struct{}{})
+	w.must(err)
+	check("a login", good, signed(anna, login.Challenge), "answered already")
+	check("a yes to a request", good, signed(anna, w.ask(7).Challenge), "answered already")
+	long := signed(anna, begin(good))
+	long.ClientData = append(long.ClientData, []byte(strings.Repeat(" ", 2<<10))...)
+	check("more than the trail keeps", good, long, "trail keeps")
+	once := signed(anna, begin(good))
+	proof, err := w.desk.PairFinish(t.Context(), good, once)
+	w.must(err)
+	if digest := good.Digest(); proof.By != "anna" || string(proof.What) != string(digest[:]) || proof.Check() != nil {
+		t.Errorf("%+v", proof)
+	}
+	check("again", good, once, "answered already")
+	late := signed(anna, begin(good))
+	_, err = w.desk.Remove(t.Context(), approve.NameParams{Name: "anna"})
+	w.must(err)
+	check("of who was removed", good, late, "nobody's")
+}
+
 func signedAsk(w *world, waiting approve.Waiting) approve.SignAsk {
 	w.Helper()
 	w.waiting[7] = waiting

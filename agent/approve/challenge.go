@@ -29,15 +29,16 @@ const (
 	Login  Purpose = "login"  // to see the pages
 	Decide Purpose = "decide" // a yes to a request
 	Resume Purpose = "resume" // a yes to serving again, an app or all of them
+	Pair   Purpose = "pair"   // a yes to a pairing
 )
 
 // Question is what a challenge asks.
 type Question struct {
 	Purpose Purpose  `json:"purpose"`
 	Wallet  string   `json:"wallet"`           // its id
-	Name    string   `json:"name,omitempty"`   // of who is enrolled, or of the app that is served again
+	Name    string   `json:"name,omitempty"`   // of who is enrolled, or of the app that is served again, or paired
 	Number  uint64   `json:"number,omitempty"` // of the request
-	Digest  [32]byte `json:"-"`                // of what would be signed
+	Digest  [32]byte `json:"-"`                // of what would be signed, or of the pairing
 	Yes     bool     `json:"yes,omitempty"`
 	Fresh   [32]byte `json:"-"` // a value of the wallet's, for each time that it is asked
 }

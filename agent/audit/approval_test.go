@@ -3,6 +3,7 @@ package audit_test
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	"pksa/agent/approve"
 	"pksa/agent/audit"
@@ -42,6 +43,21 @@ func TestApprovalsAreChecked(t *testing.T) {
 		}
 		return text
 	}
+	pairing := approve.Pairing{Account: "alice", Relay: "wss://relay.example", App: "bot", Length: time.Hour,
+		Key: make([]byte, 32)}
+	longer := pairing
+	longer.Length++
+	paired := func(signed, written approve.Pairing) []byte {
+		q := approve.Question{Purpose: approve.Pair, Wallet: "trail", Name: signed.App, Digest: signed.Digest(),
+			Yes: true}
+		p := proof(q)
+		p.What = q.Digest[:]
+		text, err := json.Marshal(map[string]any{"pairing": written, "approval": p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
 	bob := proof(question)
 	bobs := passkeytest.New("bob", site)
 	signed := bobs.Sign(challenge[:])
@@ -69,6 +85,14 @@ func TestApprovalsAreChecked(t *testing.T) {
 		"of a pause, for a request": {ledger.Record{Type: ledger.RecordDecided, Content: ended}, 0, 1},
 		"of a request, for a pause": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomeResume,
 			Content: good}, 0, 1},
+		"of a pairing": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomePairing, App: "bot",
+			Content: paired(pairing, pairing)}, 1, 0},
+		"of another pairing": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomePairing, App: "bot",
+			Content: paired(pairing, longer)}, 0, 1},
+		"of the pairing of another app": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomePairing,
+			App: "other", Content: paired(pairing, pairing)}, 0, 1},
+		"of a pause, for a pairing": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomePairing, App: "bot",
+			Content: ended}, 0, 1},
 		"of another act":       {ledger.Record{Type: ledger.RecordAdmin, Outcome: "pause", Content: ended}, 0, 0},
 		"of a first judgement": {ledger.Record{Type: ledger.RecordJudged, Ref: 7, Content: good}, 0, 0},
 	} {

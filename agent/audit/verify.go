@@ -125,6 +125,13 @@ func (t Trail) Verify(ctx context.Context, p VerifyParams) (Verified, error) {
 // pause of one.
 const OutcomeResume = "resume"
 
+// OutcomePairing is what the record of a yes to a pairing says. The pairing stands beside the
+// approval.
+const OutcomePairing = "pairing approved"
+
+// ofActs are the purposes of the yes in records of acts, by their outcome.
+var ofActs = map[string]approve.Purpose{OutcomeResume: approve.Resume, OutcomePairing: approve.Pair}
+
 // approvalMember is what a content with an approval has in it. Texts of others cannot: they are
 // written with their quotes escaped.
 var approvalMember = []byte(`"approval":{`)
@@ -138,12 +145,15 @@ func (v *Verified) approval(r *ledger.Record, wallet string) {
 	case !bytes.Contains(r.Content, approvalMember):
 		return
 	case r.Type == ledger.RecordDecided:
-	case r.Type == ledger.RecordAdmin && r.Outcome == OutcomeResume:
-		purpose, of = approve.Resume, "the end of a pause"
+	case r.Type == ledger.RecordAdmin && ofActs[r.Outcome] != "":
+		purpose, of = ofActs[r.Outcome], r.Outcome
 	default:
 		return
 	}
-	var content Content
+	var content struct {
+		Content
+		approved
+	}
 	err := json.Unmarshal(r.Content, &content)
 	if err == nil && content.Approval == nil {
 		return
@@ -151,7 +161,7 @@ func (v *Verified) approval(r *ledger.Record, wallet string) {
 	passkeys := map[string]bool{}
 	for _, p := range append(content.MoreApprovals, content.Approval) {
 		if err == nil {
-			err = fits(p, r, purpose, wallet)
+			err = fits(p, r, purpose, wallet, content.approved)
 		}
 		if err == nil && passkeys[string(p.Passkey)] {
 			err = errors.New("one passkey signed twice")
@@ -166,8 +176,14 @@ func (v *Verified) approval(r *ledger.Record, wallet string) {
 	v.Approvals += len(passkeys)
 }
 
+// approved is what a yes of an act was given to, as its record has it.
+type approved struct {
+	Pairing approve.Pairing `json:"pairing"`
+}
+
 // fits checks a yes that stands in a record.
-func fits(p *approve.Proof, r *ledger.Record, purpose approve.Purpose, wallet string) error {
+func fits(p *approve.Proof, r *ledger.Record, purpose approve.Purpose, wallet string, to approved) error {
+	pairing := to.Pairing.Digest()
 	switch {
 	case p == nil:
 		return errors.New("there is none")
@@ -177,6 +193,8 @@ func fits(p *approve.Proof, r *ledger.Record, purpose approve.Purpose, wallet st
 		return fmt.Errorf("it is one to request %d", p.Number)
 	case purpose == approve.Resume && p.Name != r.App:
 		return fmt.Errorf("it is one to serve %q", p.Name)
+	case purpose == approve.Pair && (string(p.What) != string(pairing[:]) || to.Pairing.App != r.App):
+		return errors.New("it is one to another pairing")
 	case p.Wallet != wallet:
 		return errors.New("it was given to another wallet")
 	}

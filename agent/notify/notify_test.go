@@ -668,8 +668,8 @@ func TestReplacedNotifierStops(t *testing.T) {
 	})
 }
 
-// Who has to be told whole is told alone, without a cut, also where a notifier is behind; and only a
-// message that a server took with all of it is heard of.
+// Who has to be told whole is told alone, without a cut, also where a notifier is behind; and only
+// a message that a server took with all of it is heard of.
 func TestToldWhole(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &server{}
@@ -678,7 +678,9 @@ func TestToldWhole(t *testing.T) {
 		whole := func(n uint64, details ...string) notify.Event {
 			e := request(n)
 			e.Until, e.Details = time.Now().Add(50*time.Second), details
-			e.Whole = func(kind, server string, _ time.Time) { took = append(took, fmt.Sprintf("%d %s %s", n, kind, server)) }
+			e.Whole = func(kind, server string, _ time.Time) {
+				took = append(took, fmt.Sprintf("%d %s %s", n, kind, server))
+			}
 			return e
 		}
 		long := strings.Repeat("a", 2000) + "\u202e"
@@ -695,7 +697,8 @@ func TestToldWhole(t *testing.T) {
 		if got := fmt.Sprint(took); got != fmt.Sprintf("[0 %[1]s 1 %[1]s 2 %[1]s]", server) {
 			t.Errorf("heard of %s", got)
 		}
-		if !slices.ContainsFunc(s.all(), func(h heard) bool { return strings.HasSuffix(h.text, long[:2000]+"\ufffd") }) {
+		all := func(h heard) bool { return strings.HasSuffix(h.text, long[:2000]+"\ufffd") }
+		if !slices.ContainsFunc(s.all(), all) {
 			t.Error("not all of it is sent")
 		}
 		// Behind, what has to be told whole and all else take turns.
@@ -722,7 +725,9 @@ func TestToldWhole(t *testing.T) {
 // A server that refuses took nothing.
 func TestRefusedIsNotTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &server{answer: func(int, *http.Request) (*http.Response, error) { return status(http.StatusNotFound), nil }}
+		s := &server{answer: func(int, *http.Request) (*http.Response, error) {
+			return status(http.StatusNotFound), nil
+		}}
 		d, _ := run(t, s, hook(t, true))
 		e := request(7)
 		e.Whole = func(string, string, time.Time) { t.Error("heard of what was refused") }

@@ -73,7 +73,7 @@ limits: [{name: l, count: 3 per request}]
 		t.Errorf("%+v", d)
 	}
 	q.Ops = append(q.Ops, op(t, "delete_comment", `{"author":"alice","permlink":"p"}`))
-	if got := fmt.Sprint(p.Decide(q, nil, noon).Consents); !strings.Contains(got, "a yes of an approver, after a notif") {
+	if got := fmt.Sprint(p.Decide(q, nil, noon).Consents); !strings.Contains(got, "a yes of an approver, after") {
 		t.Error(got)
 	}
 	q.Ops = append(q.Ops, op(t, "comment", `{"parent_author":"","parent_permlink":"p","author":"alice","permlink":"p",

@@ -362,6 +362,30 @@ func TestInABrowser(t *testing.T) {
 			t.Errorf("%q", calls)
 		}
 	}
+	w.fake.mu.Lock()
+	w.fake.apps = []string{"bot", "shop"}
+	w.fake.mu.Unlock()
+	b.open("/pair")
+	b.run(`document.getElementById("app").value = "shop"; document.getElementById("length").value = "720"`)
+	b.run(`document.getElementById("link").value = "something else"`)
+	b.click("[data-look]")
+	b.says("Not done: pairing link: not one")
+	b.run(`document.getElementById("link").value = " has://auth_req/abc\n"`)
+	b.click("[data-look]")
+	b.says("What the policy lets this app do")
+	if n := b.run("document.images.length + document.scripts.length - 1"); n.(float64) != 0 {
+		t.Errorf("%v elements of a hostile name", n)
+	}
+	b.picture("pair")
+	b.click("[data-pair]")
+	b.says("Paired: session 9 of shop for alice.")
+	if calls := w.fake.called("pair.finish"); len(calls) != 1 || !strings.Contains(calls[0], b64link) ||
+		!strings.Contains(calls[0], `"length":2592000000000000`) || !strings.Contains(calls[0], `"app":"shop"`) {
+		t.Errorf("%q", calls)
+	}
+	if left := b.run(`document.getElementById("link").value`); left != "" {
+		t.Errorf("the link stays: %v", left)
+	}
 	b.click("header button")
 	b.says("Log in with your passkey")
 	b.open("/audit")

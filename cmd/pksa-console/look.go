@@ -125,6 +125,16 @@ func (c *console) sessionsPage(w http.ResponseWriter, r *http.Request) {
 	c.show(w, r, "sessions", page{Title: "Sessions", Data: d})
 }
 
+// pairPage asks for a link, and for the app that its application becomes.
+func (c *console) pairPage(w http.ResponseWriter, r *http.Request) {
+	var d struct{ Apps []string }
+	if err := c.wallet(r.Context(), "app.names", struct{}{}, &d.Apps); err != nil {
+		c.trouble(w, r, err)
+		return
+	}
+	c.show(w, r, "pair", page{Title: "Pair an application", Data: d})
+}
+
 type auditData struct {
 	Text, Account, App, Result string
 	Page                       trailPage

@@ -39,7 +39,7 @@ func newConsole(w wallet, log *slog.Logger) *console {
 	c := &console{wallet: w, log: log, pages: map[string]*template.Template{}}
 	c.live.wallet = w
 	base := template.Must(template.New("").Funcs(words).ParseFS(pageFiles, "pages/layout.html", "pages/card.html"))
-	for _, name := range []string{"waiting", "request", "status", "sessions", "audit", "record", "policy",
+	for _, name := range []string{"waiting", "request", "status", "sessions", "pair", "audit", "record", "policy",
 		"why", "login", "enrol", "trouble"} {
 		c.pages[name] = template.Must(template.Must(base.Clone()).ParseFS(pageFiles, "pages/"+name+".html"))
 	}
@@ -81,6 +81,9 @@ func (c *console) handler() http.Handler {
 		c.logins.end(w, r)
 		http.Redirect(w, r, "/login", http.StatusSeeOther)
 	})
+	in.HandleFunc("GET /pair", c.pairPage)
+	in.HandleFunc("POST /pair/begin", c.pass("pair.begin"))
+	in.HandleFunc("POST /pair/finish", c.pass("pair.finish"))
 	in.HandleFunc("POST /resume/begin", c.pass("resume.begin"))
 	in.HandleFunc("POST /resume/finish", c.pass("resume.finish"))
 	in.HandleFunc("POST /decision/begin", c.pass("decision.begin"))

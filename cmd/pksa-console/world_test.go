@@ -40,7 +40,11 @@ type fake struct {
 	policy     map[string]any
 	draft      map[string]any
 	why        map[string]any
+	apps       []string
 }
+
+// b64link is the link that the fake wallet knows, as a page sends it.
+var b64link = base64.StdEncoding.EncodeToString([]byte("has://auth_req/abc"))
 
 func newFake() *fake {
 	return &fake{challenges: map[string]bool{}, decided: map[uint64]string{}, status: map[string]any{}}
@@ -184,6 +188,19 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		out = f.waiting[i]
 	case "status":
 		out = f.status
+	case "app.names":
+		out = f.apps
+	case "pair.begin":
+		if !strings.Contains(string(text), b64link) {
+			return no("pairing link: not one")
+		}
+		out = map[string]any{"account": "alice", "relay": "wss://relay.example", "app": "shop", "calls_itself": hostile,
+			"permits": []string{"sign vote (rule \"votes\")"}, "sign": asked()}
+	case "pair.finish":
+		if err := verify(); err != nil {
+			return err
+		}
+		out = map[string]any{"id": 9, "account": "alice", "app": "shop"}
 	case "session.list":
 		out = f.sessions
 	case "audit.page":

@@ -21,7 +21,7 @@
   };
 
   const tell = (near, words, good) => {
-    const place = (near.closest("article, main") || document).querySelector(".result");
+    const place = (near.closest("[data-card], main") || document).querySelector(".result");
     place.textContent = words;
     place.className = good ? "result good" : "result bad";
     place.hidden = false;
@@ -67,6 +67,48 @@
     return (app || "The wallet") + " goes on.";
   };
 
+  // pairing is the link that the page asked about, with the question of the wallet. A question is
+  // answered once, and another link is another one.
+  let pairing = null;
+  const asks = document.getElementById("asks");
+  const field = (name) => asks.querySelector("[data-ask=" + name + "]");
+  const forget = () => { pairing = null; if (asks) asks.hidden = true; };
+  if (asks) for (const part of document.querySelectorAll(".fields *")) part.addEventListener("input", forget);
+
+  const look = async (button) => {
+    forget();
+    const value = (name) => document.getElementById(name).value;
+    const link = btoa(String.fromCharCode(...new TextEncoder().encode(value("link").trim())));
+    const params = { app: value("app"), link, length: Number(value("length")) * 3600e9 };
+    const asked = await ask("/pair/begin", params);
+    if (asked.already) throw new Error("This link made its session already: Sessions has it.");
+    pairing = { params, sign: asked.sign };
+    for (const name of ["account", "relay", "app", "calls_itself", "challenge"]) {
+      field(name).textContent = asked[name] || "";
+      field(name).hidden = !asked[name];
+    }
+    field("for").textContent = document.getElementById("length").selectedOptions[0].textContent;
+    const lines = asked.permits.length ? asked.permits : ["nothing: no rule names this app and account"];
+    field("permits").replaceChildren(...lines.map((line) => {
+      const item = document.createElement("li");
+      item.textContent = line;
+      return item;
+    }));
+    asks.hidden = false;
+    document.querySelector(".result").hidden = true;
+    button.disabled = false;
+  };
+
+  const pair = async (button) => {
+    const { params, sign: asked } = pairing;
+    pairing = null;
+    const made = await ask("/pair/finish", { ...params, ...await sign(asked) });
+    if (!made.id) throw new Error("The wallet did not say that it made a session.");
+    document.getElementById("link").value = "";
+    button.closest(".buttons").hidden = true;
+    return "Paired: session " + made.id + " of " + made.app + " for " + made.account + ".";
+  };
+
   const enrol = async () => {
     const code = location.hash.slice(1);
     if (!code) throw new Error("The link has no code: open it as pksa approver add prints it.");
@@ -92,15 +134,19 @@
     const button = event.target.closest("button");
     if (!button) return;
     const { dataset } = button;
-    if (!("login" in dataset || "approve" in dataset || "enrol" in dataset || "resume" in dataset)) return;
+    if (!("login" in dataset || "approve" in dataset || "enrol" in dataset || "resume" in dataset ||
+      "look" in dataset || "pair" in dataset)) return;
     button.disabled = true;
     try {
       if ("login" in dataset) await login(button);
       else if ("approve" in dataset) await approve(button);
       else if ("resume" in dataset) tell(button, await resume(button), true);
+      else if ("look" in dataset) await look(button);
+      else if ("pair" in dataset) tell(asks, await pair(button), true);
       else tell(button, await enrol(), true);
     } catch (error) {
-      tell(button, "Not done: " + why(error), false);
+      if ("pair" in dataset) forget(); // its question is answered: the link is looked at once more
+      tell("pair" in dataset ? asks : button, "Not done: " + why(error), false);
       button.disabled = false;
     }
   });

@@ -397,15 +397,16 @@ func (a *Agent) refuse(ctx context.Context, g granted, j judged) {
 	a.settle(ctx, g, ledger.Settlement{Outcome: one.Result}, m)
 }
 
-// tooFast returns the refusal of a request above the rate of its account; nil if it is within. The
-// request takes the way of all others to the ledger, where its nonce is used up: what was called
-// busy is never carried out, whoever brings it again.
+// tooFast returns the refusal of a request above the rate of its account and the share of its app;
+// nil if it is within. The request takes the way of all others to the ledger, where its nonce is
+// used up: what was called busy is never carried out, whoever brings it again.
 func (a *Agent) tooFast(r *run) *refusal {
 	if r.pace == link.InTime {
 		return nil
 	}
-	return &refusal{code: audit.CodeBusy, reason: fmt.Sprintf("more than %d requests a second for %s "+
-		"(limits.account_requests_per_second)", a.settings().AccountRequestsPerSecond, r.msg.Account)}
+	return &refusal{code: audit.CodeBusy, reason: fmt.Sprintf("more than %d requests a second for %s, "+
+		"and more than the share of %s (limits.account_requests_per_second)", a.settings().AccountRequestsPerSecond,
+		r.msg.Account, r.app)}
 }
 
 // noticeRefusal shows refusals that are a mistake of the application in status and log.

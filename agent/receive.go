@@ -128,12 +128,12 @@ func (a *Agent) receive(ctx context.Context, delivery link.Delivery) {
 		a.drop(d, dropLedger)
 	case begun.State == ledger.Answered:
 		// Sending it again takes a proof of key.
-		if d.charge(ctx) != link.Dropped {
+		if d.charge(ctx, "") != link.Dropped {
 			a.resend(ctx, d, begun.Answer)
 		}
 	case begun.State == ledger.InWork:
 		ticket.Release() // this waits for another run, and no request behind it must wait for that
-		if d.charge(ctx) != link.Dropped {
+		if d.charge(ctx, "") != link.Dropped {
 			a.join(ctx, d, begun)
 		}
 	case begun.State == ledger.New:
@@ -190,13 +190,14 @@ func (a *Agent) join(ctx context.Context, d delivered, begun ledger.Begun) {
 	a.resend(ctx, d, answer)
 }
 
-// charge charges the account for a request that somebody's key has opened. Nobody pays for one that
-// a person brings by a pairing link.
-func (d delivered) charge(ctx context.Context) link.Pace {
+// charge charges the account for a request that somebody's key has opened: the share of its app or,
+// while that is not known, what those have together. Nobody pays for one that a person brings by a
+// pairing link.
+func (d delivered) charge(ctx context.Context, app string) link.Pace {
 	if d.brought == nil {
 		return link.InTime
 	}
-	return d.brought.Charge(ctx)
+	return d.brought.Charge(ctx, app)
 }
 
 // letNext lets the next request of the account begin: from now on this one waits for something else
@@ -218,9 +219,13 @@ func (d delivered) opened() {
 func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 	r, whose := a.identify(ctx, d)
 	if r != nil {
-		if r.pace = d.charge(ctx); r.pace == link.Dropped {
+		ticket.Of(r.app)
+		switch r.pace = d.charge(ctx, r.app); r.pace {
+		case link.Dropped:
 			a.ledger.Drop(d.key) // the link has counted it
 			return
+		case link.TooFast:
+			d.letNext() // it may wait for its app's before it, and no other app's must wait for that
 		}
 		d.opened()
 		r.documented = a.ledger.Documented(r.app)
@@ -233,7 +238,6 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 		}
 	}
 	if r != nil && whose != nobodys && r.pace == link.InTime {
-		ticket.Of(r.app)
 		if !a.takePlace(r) {
 			a.ledger.Drop(d.key)
 			a.drop(d, dropBusy)

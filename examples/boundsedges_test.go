@@ -21,6 +21,8 @@ var boundsDrawn = []struct{ how, test, words string }{
 	{list, "protocol TestDecodeForWallet", `{"depth 31"`},
 	{list, "agent/link TestFloodEdge", "9: true, 10: true, 11:"},
 	{turn, "agent/link TestRates", `flood("alice", 50); n != 5`},
+	{list, "agent/link TestSharesOfManyApps", "mostShares - 1, mostShares, mostShares + 1"},
+	{list, "agent/link TestSharesAreForgotten", "{19.9, 2}, {20, 2}, {20.1, 1}"},
 	{list, "agent TestStrangersUseUpTheirBucketOnly", "always - 1, always, always + 1"},
 	{list, "agent/link TestMayTry", "999, 1000, 1001"},
 	{turn, "agent/link TestQueuesAndTickets", "for i := range 10 {"},

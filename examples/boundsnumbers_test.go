@@ -33,6 +33,7 @@ var boundsInCode = []struct {
 		"500 a second", "agent/config", "RequestsPerSecond", 500},
 	{"frames that are read, pings and parts of messages too |", "16 KiB count", "agent/link", "weightUnit", 16 << 10},
 	{"requests that a key opens |", "50 a second", "agent/config", "AccountRequestsPerSecond", 50},
+	{"an app's share of that", "64 apps have one each", "agent/link", "mostShares", 64},
 	{"keys that are tried", "the 64 apps and the 64 sessions", "agent", "alwaysTried", 64},
 	{"keys that are tried", "190,000 keys a second", "agent/link", "Tries.PerSecond", 190_000},
 	{"keys that are tried", "twice as many at once", "agent/link", "Tries.Burst", 2 * 190_000},

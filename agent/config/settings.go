@@ -124,8 +124,8 @@ var settings = []setting{
 	{"limits.requests_per_second", "Messages read from one relay in a second; large ones count more. It is read no " +
 		"faster, and hung up on after 10 s of more.", "500",
 		integer(func(c *Config) *int { return &c.RequestsPerSecond }, 1, 100_000)},
-	{"limits.account_requests_per_second", "Requests for one account in a second that a secret or session opens; " +
-		"what is over is dropped. Half as many again are told \"busy\".", "50",
+	{"limits.account_requests_per_second", "Requests for one account in a second that a secret or session opens, in " +
+		"equal shares of the apps that ask; what is over is dropped. Half as many again are told \"busy\".", "50",
 		integer(func(c *Config) *int { return &c.AccountRequestsPerSecond }, 1, 100_000)},
 	{"audit.keep", "How long the audit trail is kept: days, or all. It goes in segments of 4096 records or 8 " +
 		"MiB, the " +

@@ -57,8 +57,8 @@ type entry struct {
 	// Its requests.
 	inFlight int
 	bytes    int // of their frames
-	limit    bucket
-	busy     bucket      // of those above limit, whose applications are told so
+	limit    shared
+	busy     shared      // of those above limit, whose applications are told so
 	aside    int         // tokens of limit that are set aside
 	waiting  []chan bool // who waits for one of them, the first one first
 	held     bucket      // of those that nothing opens and that are kept

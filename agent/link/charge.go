@@ -9,8 +9,8 @@ import (
 // Who sends what is not known before some key opens it, so the rate of an account is charged then,
 // and whatever nobody's key opens does not use it up. A token is set aside when the frame comes, so
 // that of many requests the last ones are too fast, and goes back if nothing opens it. A request
-// for which there was none waits until it is known whether those before it need theirs. What
-// finding out costs is paid by the bucket of [Link.MayTry].
+// for which there was none has one of its app's share, or waits until it is known whether those
+// before it need theirs. What finding out costs is paid by the bucket of [Link.MayTry].
 
 // Pace is whether a request is within the rate of its account.
 type Pace uint8
@@ -18,19 +18,21 @@ type Pace uint8
 // The paces.
 const (
 	InTime  Pace = iota
-	TooFast      // above the rate: its application may be told to ask again later, and no more
+	TooFast      // above the rate and the app's share: it may be told to ask again later, and no more
 	Dropped      // above that rate, too: it was counted as dropped, and gets no answer
 )
 
-// Charge charges a request that somebody's key has opened to the rate of its account. It is called
-// once, while Handler works on the request, and may wait for other calls of Handler to find out
-// whether a key opens theirs. The end of ctx ends the wait: then no token has come.
-func (d Delivery) Charge(ctx context.Context) Pace {
+// Charge charges a request that somebody's key has opened to the rate of its account. Each app that
+// asks has an equal share of that, which no other uses up; what the others leave is anybody's.
+// Requests of which only the account is known have a share together, under the empty name. Charge
+// is called once, while Handler works on the request, and may wait for other calls of Handler to
+// find out whether a key opens theirs. The end of ctx ends the wait: then no token has come.
+func (d Delivery) Charge(ctx context.Context, app string) Pace {
 	l, e := d.Link, d.place.entry
-	if l.chargeRate(ctx, d.place) {
+	if l.chargeRate(ctx, d.place, app) {
 		return InTime
 	}
-	if l.chargeBusy(d.place) {
+	if l.chargeBusy(d.place, app) {
 		return TooFast
 	}
 	l.countDrop(DropAccountRate)
@@ -47,15 +49,16 @@ func (d Delivery) Spare() {
 }
 
 // chargeRate reports whether there is a token for the request.
-func (l *Link) chargeRate(ctx context.Context, p *place) bool {
+func (l *Link) chargeRate(ctx context.Context, p *place, app string) bool {
 	l.mu.Lock()
 	e := p.entry
 	if p.aside {
 		l.decideLocked(p, true)
+		e.limit.note(time.Now(), l.options.AccountRate, app)
 		l.mu.Unlock()
 		return true
 	}
-	inTime := e.limit.spend(time.Now(), l.options.AccountRate, 1)
+	inTime := e.limit.spendFor(time.Now(), l.options.AccountRate, app)
 	if inTime || e.aside == 0 {
 		l.mu.Unlock()
 		return inTime
@@ -78,7 +81,7 @@ func (l *Link) chargeRate(ctx context.Context, p *place) bool {
 }
 
 // decideLocked ends the time in which it is not known whether a key opens the request. A token that
-// was set aside for nothing is the next one's who waits.
+// was set aside for nothing is the next one's who waits, once what shares took in advance is there.
 func (l *Link) decideLocked(p *place, opened bool) {
 	if !p.aside {
 		return
@@ -88,7 +91,7 @@ func (l *Link) decideLocked(p *place, opened bool) {
 	e.aside--
 	switch {
 	case opened:
-	case len(e.waiting) > 0:
+	case len(e.waiting) > 0 && e.limit.tokens >= 0:
 		e.waiting[0] <- true
 		e.waiting = e.waiting[1:]
 	default:
@@ -103,10 +106,10 @@ func (l *Link) decideLocked(p *place, opened bool) {
 }
 
 // chargeBusy reports whether the application may be told that its request is too fast.
-func (l *Link) chargeBusy(p *place) bool {
+func (l *Link) chargeBusy(p *place, app string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if p.free || l.busy >= l.options.BusyInFlight || !p.entry.busy.spend(time.Now(), l.options.BusyRate, 1) {
+	if p.free || l.busy >= l.options.BusyInFlight || !p.entry.busy.spendFor(time.Now(), l.options.BusyRate, app) {
 		return false
 	}
 	p.busy = true

@@ -59,7 +59,7 @@ func TestStrangersDoNotPay(t *testing.T) {
 					}
 					return
 				}
-				paces = append(paces, d.Charge(ctx))
+				paces = append(paces, d.Charge(ctx, "app"))
 				<-hold
 			},
 		}, accounts("alice")...)
@@ -105,7 +105,7 @@ func TestHonestAmongStrangersAtOnce(t *testing.T) {
 					<-decide
 					return
 				}
-				pace := d.Charge(ctx)
+				pace := d.Charge(ctx, "app")
 				mu.Lock()
 				defer mu.Unlock()
 				paces = append(paces, pace)
@@ -155,9 +155,9 @@ func TestChargeEndsWithItsContext(t *testing.T) {
 				case uuid(1): // a stranger's
 					<-decide
 				case uuid(2):
-					paces = append(paces, d.Charge(ctx))
+					paces = append(paces, d.Charge(ctx, "app"))
 				default:
-					paces = append(paces, d.Charge(own))
+					paces = append(paces, d.Charge(own, "app"))
 				}
 			},
 		}, accounts("alice")...)
@@ -201,7 +201,7 @@ func TestSparedTokenIsTheNextOnes(t *testing.T) {
 					<-done
 					return
 				}
-				paces = append(paces, d.Charge(ctx))
+				paces = append(paces, d.Charge(ctx, "app"))
 			},
 		}, accounts("alice")...)
 		time.Sleep(time.Minute)
@@ -225,7 +225,7 @@ func TestToldBusyAtOnce(t *testing.T) {
 			start(t, r, link.Options{
 				AccountRate: link.Rate{PerSecond: 1e-9, Burst: 1}, BusyRate: link.Rate{PerSecond: 100, Burst: 100},
 				Handler: func(ctx context.Context, d link.Delivery) {
-					paces[d.Charge(ctx)]++
+					paces[d.Charge(ctx, "app")]++
 					<-done
 				},
 			}, accounts("alice")...)

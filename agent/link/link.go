@@ -87,8 +87,8 @@ type Options struct {
 	// than that for ten seconds. Default 2,000 a second and a burst of 4,000. A burst is never
 	// smaller than what two frames of the largest size cost.
 	LinkRate Rate
-	// AccountRate bounds the requests for one account that a key opens. Default 200 a second and a
-	// burst of 1,000.
+	// AccountRate bounds the requests for one account that a key opens, in equal shares of the apps
+	// that ask: see [Delivery.Charge]. Default 200 a second and a burst of 1,000.
 	AccountRate Rate
 	// BusyRate bounds the requests above AccountRate for one account that are TooFast and not
 	// Dropped, and BusyInFlight how many of them may be worked on at once for all accounts. Default

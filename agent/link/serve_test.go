@@ -103,7 +103,7 @@ func TestRates(t *testing.T) {
 			AccountRate: link.Rate{PerSecond: 1, Burst: 5},
 			BusyRate:    link.Rate{PerSecond: 1e-9, Burst: 1},
 			Handler: func(_ context.Context, d link.Delivery) {
-				if d.Charge(t.Context()) == link.InTime {
+				if d.Charge(t.Context(), "app") == link.InTime {
 					inTime.Add(1)
 				}
 			},

@@ -342,9 +342,7 @@ func TestReleasedChargesAreNotReadFromTheTrail(t *testing.T) {
 	note(p.made[0], refund.RecordRelease)
 	note(p.made[1], refund.RecordRelease)
 	note(p.made[1], refund.RecordOnChain)
-	recorded, err := Admin{Ledger: p.l}.recordedCharges(p.now, 31*24*time.Hour)
-	p.must(err)
-	all, err := mergeCharges(nil, recorded, p.now)
+	all, err := mergeCharges(nil, Admin{Ledger: p.l}.recordedCharges(p.now, 31*24*time.Hour), p.now)
 	p.must(err)
 	var amounts []string
 	for _, c := range all {
@@ -402,12 +400,12 @@ func TestCostOfLongRecords(t *testing.T) {
 			return ledger.Ruling{Verdict: ledger.Admitted, Record: content}
 		})
 		p.must(err)
-		recorded, err := Admin{Ledger: p.l}.recordedCharges(p.now, 31*24*time.Hour)
-		p.must(err)
-		if len(recorded) == 0 {
-			t.Fatalf("%s: nothing in the trail", c.name)
+		var last storedCharges
+		for recorded, err := range (Admin{Ledger: p.l}).recordedCharges(p.now, 31*24*time.Hour) {
+			p.must(err)
+			last = recorded.storedCharges
 		}
-		p.wholeOrLost(c.name+", led back", decodeCharges(recorded[len(recorded)-1].Charge), charges, c.whole)
+		p.wholeOrLost(c.name+", led back", last, charges, c.whole)
 	}
 }
 
@@ -418,5 +416,39 @@ func (p *payments) wholeOrLost(name string, got storedCharges, want []policy.Cha
 	}
 	if !whole && !got.LostUntil.After(p.now) {
 		p.Errorf("%s: %d of %d charges, and nothing lost", name, len(got.Charges), len(want))
+	}
+}
+
+// What was charged in a future that was left counts from the moment on at which the ledger was led
+// back from that one, and not from a later time at which it was led back again.
+func TestChargesOfTwoFutures(t *testing.T) {
+	p := newPayments(t)
+	defer func() { _ = p.l.Close() }()
+	const far = 400 * 24 * time.Hour
+	ctx, right := context.Background(), p.now
+	var backs []time.Time
+	for n := range 2 {
+		p.now = right.Add(far)
+		var err error
+		p.s, err = p.l.AddSession(ctx, ledger.NewSession{Account: "alice", App: "app",
+			AuthKey: ledger.Secret(fmt.Sprint("future ", n)), Origin: ledger.Hand, Expires: p.now.Add(time.Hour)}, nil)
+		p.must(err)
+		p.pay(n, int64(n+1))
+		right = right.Add(time.Hour)
+		p.now = right
+		_, err = p.l.TurnBack(ctx, ledger.TurnBack{Now: p.now,
+			Charges: func([]ledger.Charge) ([]ledger.Charge, error) { return nil, nil },
+			Audit:   func(ledger.TurnedBack) []byte { return []byte("{}") }})
+		p.must(err)
+		backs = append(backs, p.now)
+	}
+	p.now = right.Add(time.Hour)
+	var at []time.Time
+	for c, err := range (Admin{Ledger: p.l}).recordedCharges(p.now, 31*24*time.Hour) {
+		p.must(err)
+		at = append(at, c.At)
+	}
+	if !reflect.DeepEqual(at, backs) {
+		t.Errorf("they count from %v, want %v", at, backs)
 	}
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -315,10 +318,7 @@ func (s storedCharges) encode() []byte {
 // by is what confirmed the time.
 func (m Admin) TurnBack(ctx context.Context, now time.Time, kept time.Duration, by string) (ledger.TurnedBack,
 	error) {
-	recorded, err := m.recordedCharges(now, kept)
-	if err != nil {
-		return ledger.TurnedBack{}, fmt.Errorf("reading the audit trail: %w", err)
-	}
+	recorded := m.recordedCharges(now, kept)
 	return m.Ledger.TurnBack(ctx, ledger.TurnBack{
 		Now:     now,
 		Charges: func(held []ledger.Charge) ([]ledger.Charge, error) { return mergeCharges(held, recorded, now) },
@@ -331,10 +331,11 @@ func (m Admin) TurnBack(ctx context.Context, now time.Time, kept time.Duration, 
 
 // mergeCharges returns the charges that the ledger holds, with those of the trail that it lacks. No
 // charge is of the future any more.
-func mergeCharges(held []ledger.Charge, recorded []recordedCharge, now time.Time) ([]ledger.Charge, error) {
-	counts := map[string]int{} // of held ones that the trail has not named yet
+func mergeCharges(held []ledger.Charge, recorded iter.Seq2[recordedCharge, error], now time.Time) ([]ledger.Charge,
+	error) {
+	counts := map[[32]byte]int{} // of held ones that the trail has not named yet
 	var summed heldSums
-	var all []ledger.Charge
+	all := make([]ledger.Charge, 0, len(held))
 	for _, c := range held {
 		s := decodeCharges(c)
 		if late := s.At.Sub(now); late > 0 {
@@ -345,8 +346,8 @@ func mergeCharges(held []ledger.Charge, recorded []recordedCharge, now time.Time
 			if !s.From.Before(now) {
 				s.From = now.Add(-time.Millisecond) // what is in it counts from now on, too
 			}
+			c.Data = s.encode()
 		}
-		c.Data = s.encode()
 		if s.From.IsZero() {
 			counts[s.sum()]++
 		} else {
@@ -354,17 +355,98 @@ func mergeCharges(held []ledger.Charge, recorded []recordedCharge, now time.Time
 		}
 		all = append(all, c)
 	}
-	for _, c := range recorded {
-		s := decodeCharges(c.Charge)
-		switch sum := s.sum(); {
+	lacks := missing{now: now, bySlice: map[slice]*missed{}}
+	for c, err := range recorded {
+		if err != nil {
+			return nil, fmt.Errorf("reading the audit trail: %w", err)
+		}
+		switch sum := c.sum(); {
 		case counts[sum] > 0:
 			counts[sum]--
-		case c.released, s.LostUntil.IsZero() && summed.take(s):
+		case c.released, c.LostUntil.IsZero() && summed.take(c.storedCharges):
 		default:
-			all = append(all, c.Charge)
+			lacks.add(c)
 		}
 	}
-	return all, nil
+	return append(all, lacks.charges()...), nil
+}
+
+// missing is what the ledger lacks of the trail. Under a wrong clock it may have dropped the
+// charges of a month: those of each slice of time are added up at once, as [sumUp] does, and those
+// of one instant, too.
+type missing struct {
+	now     time.Time
+	bySlice map[slice]*missed
+	lost    []recordedCharge // of which nobody knows the amounts
+}
+
+// missed is what is missing of a slice.
+type missed struct {
+	one     recordedCharge // if it is only one
+	number  int
+	expires time.Time
+	sums    policy.Sums
+}
+
+func (m *missing) add(c recordedCharge) {
+	if !c.LostUntil.IsZero() {
+		m.lost = append(m.lost, c)
+		return
+	}
+	begin, end := policy.Slice(c.At, m.now)
+	if !begin.Before(end) {
+		end = time.UnixMilli(c.At.UnixMilli()).UTC()
+		if end.Before(c.At) {
+			end = end.Add(time.Millisecond)
+		}
+		begin = end.Add(-time.Millisecond)
+	}
+	grain := end.UnixMilli() - begin.UnixMilli()
+	at := slice{begin.UnixMilli(), end.UnixMilli(), (c.expires.UnixMilli() + grain - 1) / grain}
+	of := m.bySlice[at]
+	if of == nil {
+		of = &missed{one: c}
+		m.bySlice[at] = of
+	}
+	of.number++
+	if c.expires.After(of.expires) {
+		of.expires = c.expires
+	}
+	of.sums.Add(c.Charges)
+}
+
+// charges returns all that is missing, in the order of time.
+func (m *missing) charges() (all []ledger.Charge) {
+	for _, c := range m.lost {
+		all = append(all, ledger.Charge{Data: c.encode(), Expires: c.expires})
+	}
+	order := slices.SortedFunc(maps.Keys(m.bySlice), func(a, b slice) int {
+		return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.begin, b.begin), cmp.Compare(a.expires, b.expires))
+	})
+	for _, at := range order {
+		of := m.bySlice[at]
+		if of.number == 1 {
+			all = append(all, ledger.Charge{Data: of.one.encode(), Expires: of.expires})
+			continue
+		}
+		parts := at.inParts(nil, of.sums.Charges())
+		for n, data := range parts {
+			// Those of one end would be one value of the ledger, and a large one could not be
+			// mended.
+			all = append(all, ledger.Charge{Data: data, Expires: of.expires.Add(time.Duration(n) * time.Millisecond)})
+		}
+	}
+	return all
+}
+
+// inParts appends the sums of a slice as they are stored, each no longer than sumBytes.
+func (at slice) inParts(parts [][]byte, charges []policy.Charge) [][]byte {
+	stored := storedCharges{At: time.UnixMilli(at.end).UTC(), From: time.UnixMilli(at.begin).UTC(), Charges: charges}
+	data := stored.encode()
+	if half := len(charges) / 2; len(data) > sumBytes && half > 0 {
+		return at.inParts(at.inParts(parts, charges[:half]), charges[half:])
+	}
+	return append(parts, data)
 }
 
 // heldSums are the sums that the ledger holds, without what the trail has named of them so far.
@@ -397,77 +479,85 @@ func (h *heldSums) take(s storedCharges) bool {
 	return false
 }
 
-// sum returns a text that is the same for what was charged equally at the same time.
-func (s storedCharges) sum() string {
+// sum returns what is the same for what was charged equally at the same time.
+func (s storedCharges) sum() [32]byte {
 	text, _ := json.Marshal(s.Charges) // texts and numbers
-	return fmt.Sprint(s.At.UnixMilli(), " ", string(text))
+	return sha256.Sum256(fmt.Append(nil, s.At.UnixMilli(), " ", string(text)))
 }
 
 // recordedCharge is a charge by the word of the trail.
 type recordedCharge struct {
-	ledger.Charge
+	storedCharges
+	expires  time.Time
 	released bool // it was given back, and does not count
 }
 
-// recordedCharges reads from the trail what was charged and may still count. Times that the ledger
-// was led back from are taken back as they were then.
-func (m Admin) recordedCharges(now time.Time, kept time.Duration) ([]recordedCharge, error) {
-	var found []storedCharges
-	var numbers []uint64 // of their requests
-	released := map[uint64]bool{}
-	back := func(to time.Time) {
-		for i := range found {
-			if found[i].At.After(to) {
-				found[i].At = to
+// recordedCharges reads from the trail what was charged and may still count, in its order. Times
+// that the ledger was led back from are taken back as they were then. The trail is read twice: only
+// what comes later says what was given back, and from when times went back.
+func (m Admin) recordedCharges(now time.Time, kept time.Duration) iter.Seq2[recordedCharge, error] {
+	return func(yield func(recordedCharge, error) bool) {
+		released, turns := map[uint64]bool{}, m.Ledger.Turns()
+		backTo := make([]time.Time, len(turns)) // of each, the earliest time of it and those after it
+		for r, err := range m.Ledger.Scan(1) {
+			if err != nil {
+				yield(recordedCharge{}, err)
+				return
+			}
+			if i, is := slices.BinarySearch(turns, r.Number); is {
+				backTo[i] = r.Time
+			}
+			switch r.Outcome {
+			case refund.RecordRelease:
+				released[r.Ref] = true
+			case refund.RecordOnChain:
+				delete(released, r.Ref) // it counts again
+			}
+		}
+		earliest := now
+		for i := len(turns) - 1; i >= 0; i-- {
+			// A turn of which the trail has lost the record leads nothing back.
+			if !backTo[i].IsZero() && backTo[i].Before(earliest) {
+				earliest = backTo[i]
+			}
+			backTo[i] = earliest
+		}
+		for r, err := range m.Ledger.Scan(1) {
+			if err != nil {
+				yield(recordedCharge{}, err)
+				return
+			}
+			// Of the future or not, it may be later than what follows.
+			if r.Verdict != ledger.Admitted || r.Type != ledger.RecordJudged && r.Type != ledger.RecordDecided ||
+				r.Time.Add(kept).Before(now) {
+				continue
+			}
+			cost, whole, err := costOf(r.Content)
+			if err != nil {
+				yield(recordedCharge{}, fmt.Errorf("record %d: %w", r.Number, err))
+				return
+			}
+			if len(cost) == 0 && whole {
+				continue
+			}
+			// Without the transaction: its expiration is not in the trail, and without that nobody
+			// can prove that it never reached the chain. Such a charge is never given back.
+			c := recordedCharge{storedCharges: storedCharges{At: r.Time, Charges: cost},
+				released: released[cmp.Or(r.Ref, r.Number)]}
+			to := now
+			if i, is := slices.BinarySearch(turns, r.Number); is || i < len(turns) {
+				to = backTo[i]
+			}
+			if c.At.After(to) {
+				c.At = to
+			}
+			c.expires = c.At.Add(kept)
+			if !whole {
+				c.LostUntil = c.expires
+			}
+			if c.expires.After(now) && !yield(c, nil) {
+				return
 			}
 		}
 	}
-	turns := m.Ledger.Turns()
-	for r, err := range m.Ledger.Audit(1) {
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(turns, r.Number) {
-			back(r.Time)
-		}
-		switch r.Outcome {
-		case refund.RecordRelease:
-			released[r.Ref] = true
-		case refund.RecordOnChain:
-			released[r.Ref] = false // it counts again
-		}
-		// Of the future or not, it may be later than what follows.
-		if r.Verdict != ledger.Admitted || r.Type != ledger.RecordJudged && r.Type != ledger.RecordDecided ||
-			r.Time.Add(kept).Before(now) {
-			continue
-		}
-		cost, whole, err := costOf(r.Content)
-		if err != nil {
-			return nil, fmt.Errorf("record %d: %w", r.Number, err)
-		}
-		if len(cost) == 0 && whole {
-			continue
-		}
-		// Without the transaction: its expiration is not in the trail, and without that nobody can
-		// prove that it never reached the chain. Such a charge is never given back.
-		s := storedCharges{At: r.Time, Charges: cost}
-		if !whole {
-			s.LostUntil = r.Time.Add(kept)
-		}
-		found = append(found, s)
-		numbers = append(numbers, cmp.Or(r.Ref, r.Number))
-	}
-	back(now)
-	var all []recordedCharge
-	for i, s := range found {
-		if !s.LostUntil.IsZero() {
-			s.LostUntil = s.At.Add(kept) // At has gone back meanwhile
-		}
-		if data, err := json.Marshal(s); err != nil {
-			return nil, err
-		} else if until := s.At.Add(kept); until.After(now) {
-			all = append(all, recordedCharge{ledger.Charge{Data: data, Expires: until}, released[numbers[i]]})
-		}
-	}
-	return all, nil
 }

@@ -234,7 +234,7 @@ func (s storedCharges) count(book *policy.Book) {
 func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.Charge, p *proposal) []ledger.Charge {
 	if p.request.Exact {
 		b.use(v, func(*policy.Book) {
-			if c := b.exact[p.run.app][p.tx.id]; c != nil {
+			if c := b.exact.of(p.run.app, p.tx.id); c != nil {
 				c.again++
 			}
 		})
@@ -275,7 +275,13 @@ const (
 
 // exactCharges is what apps were charged for transactions of their own making that can still be
 // included. Whoever brings such a one again is not charged again for it; another app is.
-type exactCharges map[string]map[hive.TxID]*exactCharge // by app
+type exactCharges map[string]*appCharges // by app
+
+// appCharges are those of one app.
+type appCharges struct {
+	by    map[hive.TxID]*exactCharge
+	bytes int // of all of them
+}
 
 type exactCharge struct {
 	charges []policy.Charge
@@ -298,18 +304,29 @@ func (e *exactCharges) add(s storedCharges, now time.Time) {
 	}
 	of := (*e)[s.ExactApp]
 	if of == nil {
-		of = map[hive.TxID]*exactCharge{}
+		of = &appCharges{by: map[hive.TxID]*exactCharge{}}
 		(*e)[s.ExactApp] = of
 	}
-	if of[id] == nil {
-		of[id] = &exactCharge{expires: s.ExactExpires, known: map[policy.Charge]bool{}}
+	one := of.by[id]
+	if one == nil {
+		one = &exactCharge{expires: s.ExactExpires, known: map[policy.Charge]bool{}}
+		of.by[id] = one
 	}
-	of[id].charges = append(of[id].charges, s.Charges...)
+	one.charges = append(one.charges, s.Charges...)
 	for _, c := range s.Charges {
 		c.OpenedBy = ""
-		of[id].known[c] = true
-		of[id].bytes += exactBytes + len(c.Limit) + len(c.Split) + len(c.Unit) + len(c.Amount)
+		one.known[c] = true
+		size := exactBytes + len(c.Limit) + len(c.Split) + len(c.Unit) + len(c.Amount)
+		one.bytes, of.bytes = one.bytes+size, of.bytes+size
 	}
+}
+
+// of returns what an app was charged for a transaction, nil if nothing.
+func (e exactCharges) of(app string, id hive.TxID) *exactCharge {
+	if of := e[app]; of != nil {
+		return of.by[id]
+	}
+	return nil
 }
 
 // has reports whether a charge is among them.
@@ -321,8 +338,14 @@ func (c *exactCharge) has(one policy.Charge) bool {
 // drop forgets what can no longer be included.
 func (e exactCharges) drop(now time.Time) {
 	for app, of := range e {
-		maps.DeleteFunc(of, func(_ hive.TxID, c *exactCharge) bool { return !c.expires.After(now) })
-		if len(of) == 0 {
+		maps.DeleteFunc(of.by, func(_ hive.TxID, c *exactCharge) bool {
+			gone := !c.expires.After(now)
+			if gone {
+				of.bytes -= c.bytes
+			}
+			return gone
+		})
+		if len(of.by) == 0 {
 			delete(e, app)
 		}
 	}
@@ -331,24 +354,22 @@ func (e exactCharges) drop(now time.Time) {
 // paid returns what the app was charged for a transaction, nil if nothing, and why it may not have
 // it all the same; empty if it may.
 func (e exactCharges) paid(app string, id hive.TxID, now time.Time) (c *exactCharge, problem string) {
-	if c = e[app][id]; c != nil {
+	if c = e.of(app, id); c != nil {
 		if c.again >= mostAgain {
 			problem = fmt.Sprintf("%s has this transaction already, and asked for it again %d times", app, c.again)
 		}
 		return c, problem
 	}
 	full := func() bool {
-		bytes := 0
-		for _, c := range e[app] {
-			bytes += c.bytes
-		}
-		return len(e[app]) >= mostExact || bytes >= mostExactBytes
+		of := e[app]
+		return of != nil && (len(of.by) >= mostExact || of.bytes >= mostExactBytes)
 	}
 	if full() {
 		e.drop(now)
 	}
 	if full() {
-		problem = fmt.Sprintf("%d transactions that %s made can still be included, and more may not", len(e[app]), app)
+		problem = fmt.Sprintf("%d transactions that %s made can still be included, and more may not", len(e[app].by),
+			app)
 	}
 	return nil, problem
 }

@@ -136,8 +136,8 @@ func TestExactChargesOfOneApp(t *testing.T) {
 	if full("other", mostExact, now) {
 		t.Error("another app has no room")
 	}
-	if full("app", mostExact, now.Add(time.Minute)) || len(e["app"]) != 1 {
-		t.Errorf("%d are kept that can be included", len(e["app"]))
+	if full("app", mostExact, now.Add(time.Minute)) || len(e["app"].by) != 1 {
+		t.Errorf("%d are kept that can be included", len(e["app"].by))
 	}
 	if e.drop(now.Add(time.Hour)); len(e) != 0 {
 		t.Errorf("%d apps are kept", len(e))
@@ -149,6 +149,10 @@ func TestExactChargesOfOneApp(t *testing.T) {
 		add(1, time.Minute, string(make([]byte, bytes-each)))
 		if got := full("app", 2, now); got != (bytes >= mostExactBytes) {
 			t.Errorf("%d bytes of charges: full %t", bytes, got)
+		}
+		add(3, time.Hour, "")
+		if full("app", 2, now.Add(time.Minute)); bytes >= mostExactBytes && e["app"].bytes != each {
+			t.Errorf("of %d bytes %d are counted that can be included", bytes, e["app"].bytes)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"sync"
@@ -280,31 +281,26 @@ func (a *Agent) decodeSame(bytes []byte, ops []hive.Operation) (hive.Transaction
 // application made stays as it is, however often it comes; its id is taken once it is allowed.
 func (a *Agent) build(tx hive.Transaction, exact bool) (*transaction, error) {
 	var id hive.TxID
-	var bytes []byte
 	switch now := time.Now(); {
 	case a.recent.waits(now):
 		return nil, errIDsUnknown
 	case !exact && a.recent.full("", now):
 		return nil, errManyIDs
 	}
+	bytes, err := a.network.Serialize(tx)
+	if err != nil {
+		return nil, err
+	}
 	latest := tx.Expiration + maxShift
-	for {
-		var err error
-		if bytes, err = a.network.Serialize(tx); err != nil {
-			return nil, err
-		}
-		id = hive.TransactionID(bytes)
-		if exact {
-			break
-		}
-		if a.recent.take(id, tx.Expiration.Time(), time.Now()) {
-			break
-		}
+	for id = hive.TransactionID(bytes); !exact && !a.recent.take(id, tx.Expiration.Time(), time.Now()); {
 		// Equal operations in the same second have the same id, and the chain would take the second
 		// transaction for the first. One second later is another id.
 		if tx.Expiration++; tx.Expiration > latest {
 			return nil, errSameAgain
 		}
+		// It stands behind the block; that it does is seen below.
+		binary.LittleEndian.PutUint32(bytes[6:], uint32(tx.Expiration))
+		id = hive.TransactionID(bytes)
 	}
 	back, err := a.decodeSame(bytes, tx.Operations)
 	if err != nil {
@@ -351,10 +347,14 @@ func (r *recentIDs) waits(now time.Time) bool {
 const mostRecent = 100_000
 
 // remember claims the id of a transaction of an earlier process. If there is no room for it,
-// nothing is made as long as it could be on its way.
-func (r *recentIDs) remember(id hive.TxID, expires, now time.Time) {
-	if r.take(id, expires, now) {
+// nothing is made as long as it could be on its way. If an app made it, maker is that app, and
+// expires the time at which it was taken.
+func (r *recentIDs) remember(id hive.TxID, maker string, expires, now time.Time) {
+	if maker == "" && r.take(id, expires, now) {
 		return
+	}
+	if maker != "" {
+		r.takeExact(id, maker, expires)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -44,7 +45,7 @@ func (a *Agent) takeUpUnfinished(ctx context.Context, background *sync.WaitGroup
 		case u.TxID != [20]byte{}:
 			// It may be on the chain, on its way, or never sent: only the chain knows. Its id stays
 			// taken, so that no new request gets the answer to it.
-			a.recent.remember(hive.TxID(u.TxID), u.TxExpires, time.Now())
+			a.recent.remember(hive.TxID(u.TxID), "", u.TxExpires, time.Now())
 			a.uncertain.add("", 1, len(u.TxBytes))
 			background.Go(func() {
 				defer a.uncertain.add("", -1, -len(u.TxBytes))
@@ -104,14 +105,30 @@ func (a *Agent) settleDenied(u ledger.Unfinished) {
 // is made until every one of that time has expired.
 func (a *Agent) rememberIDs(number uint64) {
 	now := time.Now()
-	ok := idsBefore(a.ledger, number, a.ledger.Now().Add(-maxSkew), func(id hive.TxID, at time.Time) {
-		a.recent.remember(id, at.Add(maxSkew), now)
+	ok := idsBefore(a.ledger, number, a.ledger.Now().Add(-maxSkew), func(r *ledger.Record) {
+		id, maker := hive.TxID(r.TxID), makerBy(r)
+		if maker != "" {
+			a.recent.remember(id, maker, r.Time, now)
+			return
+		}
+		a.recent.remember(id, "", r.Time.Add(maxSkew), now)
 	})
 	if !ok {
 		a.recent.wait(now.Add(maxSkew))
 		a.log.Warn("a record of the last minutes is lost or cannot be read: no transaction is made before others "+
 			"of that time have expired", "until", now.Add(maxSkew))
 	}
+}
+
+// makerBy returns the app that made the transaction of a record, empty if the wallet did. After a
+// person's yes the record does not say it, and the transaction counts as the wallet's.
+func makerBy(r *ledger.Record) string {
+	// A start reads a million of them. The content is JSON of this program, in which nothing that
+	// is quoted reads so.
+	if bytes.Contains(r.Content, []byte(`"transaction_by":"application"`)) {
+		return r.App
+	}
+	return ""
 }
 
 // trail is the part of the ledger in which ids are looked for.
@@ -123,13 +140,13 @@ type trail interface {
 // fewRecords is how many records are read in vain rather than look for the first of a time exactly.
 const fewRecords = 256
 
-// idsBefore calls each with the ids in the records from an instant on, up to the record with a
+// idsBefore calls each with the records that have an id from an instant on, up to the record with a
 // number. It returns false if one of these is lost or cannot be read.
 //
 // The trail is read forward, and at once: thousands of requests a second make millions of records
 // in that time. So it first looks for the record to begin with, which is mostly one of the last.
 // Steps back begin with one record and double: one into an old segment may read a large file.
-func idsBefore(t trail, number uint64, since time.Time, each func(hive.TxID, time.Time)) bool {
+func idsBefore(t trail, number uint64, since time.Time, each func(*ledger.Record)) bool {
 	// From new on all records that are looked at are of that time; the one with the number old is
 	// not, or it cannot be read. Zero is before all.
 	old, new, read := uint64(0), number, true
@@ -161,9 +178,9 @@ func idsBefore(t trail, number uint64, since time.Time, each func(hive.TxID, tim
 	return false
 }
 
-// idsBetween calls each with the ids in the records from one number on and before another. It
+// idsBetween calls each with the records that have an id from one number on and before another. It
 // returns false if one of them is lost or cannot be read.
-func idsBetween(t trail, from, to uint64, each func(hive.TxID, time.Time)) bool {
+func idsBetween(t trail, from, to uint64, each func(*ledger.Record)) bool {
 	for _, h := range t.Holes() {
 		if h.From < to && h.To >= from {
 			return false
@@ -178,7 +195,7 @@ func idsBetween(t trail, from, to uint64, each func(hive.TxID, time.Time)) bool 
 			break
 		}
 		if last = r.Number; r.TxID != [20]byte{} {
-			each(hive.TxID(r.TxID), r.Time)
+			each(r)
 		}
 	}
 	return true

@@ -2,15 +2,20 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
+	"fmt"
 	"iter"
 	"log/slog"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
+	"pksa/agent/audit"
 	"pksa/agent/ledger"
+	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
 
@@ -97,7 +102,7 @@ func TestIDsOfTheLastMinutes(t *testing.T) {
 			f := &fakeTrail{head: tt.head, newer: tt.newer, since: time.Unix(1_700_000_000, 0), bad: tt.bad,
 				hole: tt.hole}
 			known := map[hive.TxID]bool{}
-			ok := idsBefore(f, tt.head+1, f.since, func(id hive.TxID, _ time.Time) { known[id] = true })
+			ok := idsBefore(f, tt.head+1, f.since, func(r *ledger.Record) { known[r.TxID] = true })
 			if ok != tt.ok {
 				t.Fatalf("all is known: %t", ok)
 			}
@@ -172,11 +177,11 @@ func TestRecentIDsAreBounded(t *testing.T) {
 			t.Fatalf("the id after %d others is taken: %t", n, ok)
 		}
 	}
-	ids.remember(idOf(1), expires, now)
+	ids.remember(idOf(1), "", expires, now)
 	if ids.waits(now) {
 		t.Error("an id that is known keeps others from being made")
 	}
-	ids.remember(idOf(most), expires, now)
+	ids.remember(idOf(most), "", expires, now)
 	if last := expires.Add(maxSkew); !ids.waits(last.Add(-1)) || ids.waits(last) {
 		t.Error("an id of an earlier process without room keeps no other from being made")
 	}
@@ -185,6 +190,27 @@ func TestRecentIDsAreBounded(t *testing.T) {
 	}
 	if !ids.take(idOf(most), expires, expires.Add(maxSkew+time.Second)) {
 		t.Error("there is no room, though all have expired")
+	}
+}
+
+// A record says whether an app made the transaction, also one of which only the beginning is kept,
+// and whatever the application writes into it.
+func TestMakerBy(t *testing.T) {
+	t.Parallel()
+	quoted, _ := json.Marshal(`"transaction_by":"application"`)
+	op := fmt.Sprintf(`["custom_json",{"id":"x","json":%s,"y":"`, quoted)
+	for _, maker := range []string{"", "application"} {
+		for _, size := range []int{1, audit.MaxContent} {
+			for _, whole := range []bool{true, false} {
+				w := policy.Written{Request: "sign", App: "app", TransactionBy: maker,
+					Operations: []json.RawMessage{json.RawMessage(op + strings.Repeat("z", size) + `"}]`)}}
+				content := audit.Content{}.Encode(audit.NewDraft(w, whole), 0, whole)
+				got := makerBy(&ledger.Record{App: "app", Content: content})
+				if (got == "app") != (maker != "") {
+					t.Errorf("by %q, %d bytes, whole %t: %q", maker, size, whole, got)
+				}
+			}
+		}
 	}
 }
 
@@ -199,7 +225,9 @@ func TestRecentIDsOfOneApp(t *testing.T) {
 		if full := ids.full("app", now); full != (n >= most) {
 			t.Fatalf("full after %d: %t", n, full)
 		}
-		if n < most {
+		if n < most/2 {
+			ids.remember(idOf(n), "app", now, now) // of an earlier process
+		} else if n < most {
 			ids.takeExact(idOf(n), "app", now)
 			ids.takeExact(idOf(n), "app", now) // the same again is none
 		}

@@ -114,32 +114,66 @@ func others(q *Request, parts []*part) int {
 }
 
 // made keeps patterns with names in them from one request to the next: those of the wallet's own
-// accounts come again and again. The zero value is ready, and may be used concurrently.
+// accounts come again and again. Beyond its bytes those leave that were used longest ago. The zero
+// value is ready, and may be used concurrently.
 type made struct {
 	mu       sync.Mutex
-	patterns map[string]pattern
-	bytes    int
+	patterns generation // that were made or used since the last time it was half full
+	older    generation // the others
+}
+
+// generation is patterns by their forms and texts.
+type generation struct {
+	by    map[string]madePattern
+	bytes int
+}
+
+type madePattern struct {
+	pattern
+	size int // with its key
+}
+
+func (g *generation) add(key string, p madePattern) {
+	if g.by == nil {
+		g.by = map[string]madePattern{}
+	}
+	g.by[key] = p
+	g.bytes += p.size
 }
 
 func (m *made) find(key string) (pattern, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p, ok := m.patterns[key]
-	return p, ok
+	if p, ok := m.patterns.by[key]; ok {
+		return p.pattern, true
+	}
+	p, ok := m.older.by[key]
+	if ok {
+		delete(m.older.by, key)
+		m.older.bytes -= p.size
+		m.keepLocked(key, p)
+	}
+	return p.pattern, ok
 }
 
 func (m *made) keep(key string, p pattern, size int) {
 	size += len(key)
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.patterns[key]; ok || size > mostFilled {
-		return
+	if _, ok := m.patterns.by[key]; !ok && size <= mostFilled {
+		m.keepLocked(key, madePattern{p, size})
 	}
-	if m.patterns == nil || m.bytes+size > mostFilled {
-		m.patterns, m.bytes = map[string]pattern{}, 0
+}
+
+// keepLocked keeps one that is in neither generation.
+func (m *made) keepLocked(key string, p madePattern) {
+	if m.patterns.bytes+p.size > mostFilled/2 {
+		m.older, m.patterns = m.patterns, generation{}
 	}
-	m.patterns[key] = p
-	m.bytes += size
+	if m.older.bytes+m.patterns.bytes+p.size > mostFilled {
+		m.older = generation{}
+	}
+	m.patterns.add(key, p)
 }
 
 // What an instruction of a compiled expression takes, and each letter or end of a range of letters

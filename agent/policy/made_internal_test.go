@@ -62,33 +62,57 @@ func TestPatternsAreMadeOnce(t *testing.T) {
 		one, ok := kept.find("globre-alice-*")
 		switch {
 		case !ok:
-			t.Fatalf("%v", kept.patterns)
+			t.Fatalf("%v", kept.patterns.by)
 		case n > 0 && one.Regexp != first.Regexp:
 			t.Error("it was made again")
-		case kept.bytes < 1000:
-			t.Errorf("it counts as %d bytes", kept.bytes)
+		case kept.bytes() < 1000:
+			t.Errorf("it counts as %d bytes", kept.bytes())
 		}
 		first = one
 	}
 }
 
-// What a policy keeps of them has few bytes: beyond, all of it is forgotten.
+func (m *made) bytes() int { return m.patterns.bytes + m.older.bytes }
+
+func (m *made) number() int { return len(m.patterns.by) + len(m.older.by) }
+
+// What a policy keeps of them has few bytes: beyond, those leave that were used longest ago.
 func TestPatternsThatAreKept(t *testing.T) {
 	for beyond, want := range map[int]int{-1: 2, 0: 2, 1: 1} {
 		var m made
 		m.keep("a", pattern{}, mostFilled-100)
 		m.keep("a", pattern{}, mostFilled-100) // it is there
 		m.keep("b", pattern{}, 98+beyond)      // beside the two keys
-		if _, ok := m.find("b"); len(m.patterns) != want || !ok || m.bytes > mostFilled {
-			t.Errorf("%d bytes too many: %d patterns of %d bytes, the last is there: %v", beyond, len(m.patterns),
-				m.bytes, ok)
+		if _, ok := m.find("b"); m.number() != want || !ok || m.bytes() > mostFilled {
+			t.Errorf("%d bytes too many: %d patterns of %d bytes, the last is there: %v", beyond, m.number(),
+				m.bytes(), ok)
+		}
+	}
+	var used made
+	used.keep("own", pattern{}, mostFilled/100)
+	for n := range 1000 { // of names that come once
+		used.keep(fmt.Sprint(n), pattern{}, mostFilled/150)
+		if _, ok := used.find("own"); !ok || used.bytes() > mostFilled {
+			t.Fatalf("after %d others: the one in use is there: %v; %d bytes", n, ok, used.bytes())
+		}
+		held := 0
+		for _, g := range []generation{used.patterns, used.older} {
+			for _, p := range g.by {
+				held += p.size
+			}
+		}
+		if held != used.bytes() {
+			t.Fatalf("%d bytes are held, and %d are counted", held, used.bytes())
+		}
+		if _, ok := used.find(fmt.Sprint(n - 20)); n >= 20 && !ok {
+			t.Fatalf("after %d others the one 20 before is forgotten", n)
 		}
 	}
 	var m made
 	m.keep("a", pattern{}, 1000)
 	m.keep("b", pattern{}, mostFilled) // with its key it is larger than all
-	if _, ok := m.find("a"); !ok || len(m.patterns) != 1 {
-		t.Errorf("one that is too large: %v", m.patterns)
+	if _, ok := m.find("a"); !ok || m.number() != 1 {
+		t.Errorf("one that is too large: %v", m.patterns.by)
 	}
 }
 
@@ -131,14 +155,14 @@ deny: [{name: replies, request: sign, operations: [vote: {permlink: {regexp: 'x-
 	}
 	m := filledOf(p.rules[1])
 	for others, want := range map[int]Verdict{15: Allow, 16: Allow, 17: Deny} {
-		m.made.patterns, m.made.bytes = nil, 0
+		m.made.patterns, m.made.older = generation{}, generation{}
 		voters := []string{"alice", "alice"}
 		for i := range others {
 			voters = append(voters, fmt.Sprintf("voter%d", i), fmt.Sprintf("voter%d", i))
 		}
 		d := p.Decide(votesOfVoters(t, voters...), nil, time.Now())
-		if d.Verdict != want || len(m.made.patterns) > 17 {
-			t.Errorf("%d others: %v (%s) with %d patterns", others, d.Verdict, d.Reason, len(m.made.patterns))
+		if d.Verdict != want || m.made.number() > 17 {
+			t.Errorf("%d others: %v (%s) with %d patterns", others, d.Verdict, d.Reason, m.made.number())
 		}
 		if d.Verdict == Deny && !strings.Contains(d.Reason, "voter0") {
 			t.Errorf("the account itself is in doubt: %s", d.Reason)

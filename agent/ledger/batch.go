@@ -9,11 +9,12 @@ import (
 // committed state and over the store. Later steps of the batch see the changes; readers see them
 // after the commit. If the commit does not succeed, the whole batch is forgotten.
 type batch struct {
-	l       *Ledger
-	o       *Options
-	pending pending   // what it is going to write
-	lookup            // over pending
-	now     time.Time // ledger time, whole ms
+	l        *Ledger
+	o        *Options
+	foreseen foreseen  // of the store
+	pending  pending   // what it is going to write, over that
+	lookup             // over pending
+	now      time.Time // ledger time, whole ms
 
 	last      chainEnd               // that the last record of the batch makes
 	since     amount                 // of records from the last one on that is gathered
@@ -46,7 +47,8 @@ func newBatch(l *Ledger) *batch {
 		remnants: map[SessionID]*Remnant{}, counted: map[owner]int{},
 		tally: tally{lives: map[string]*tallied{}, changed: map[string][]SessionID{}},
 	}
-	b.pending.under = l.store
+	b.foreseen.store = l.store
+	b.pending.under = &b.foreseen
 	b.lookup = lookup{l.vault, &b.pending}
 	return b
 }
@@ -215,7 +217,7 @@ func (b *batch) readAhead(ops []*op) error {
 			names = append(names, b.requestName(q.end, q.number))
 		}
 	}
-	return b.pending.readAhead(b.l.store, names)
+	return b.foreseen.readAhead(names)
 }
 
 // note keeps where the latest state of a request stands.

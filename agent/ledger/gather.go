@@ -153,7 +153,7 @@ func (b *batch) gatherRequests() {
 		for _, q := range part {
 			names = append(names, b.requestName(q.end, q.number))
 		}
-		if err := b.pending.readAhead(b.l.store, names); err != nil {
+		if err := b.foreseen.readAhead(names); err != nil {
 			b.fail(err)
 			return
 		}

@@ -107,9 +107,9 @@ func decodeJudged(b []byte) (asOf uint64, j judged, err error) {
 
 // judged reads what a session remembers. Without the fact it knows of no request before its last
 // nonce: they were judged by a program that kept nothing of them, or there were none.
-func (f *loaded) judged(s *Session) error {
+func (r lookup) judged(s *Session) error {
 	s.judged = judged{covers: s.LastNonce}
-	plain, err := f.value(bucketMeta, judgedKey(s.ID))
+	plain, err := r.value(bucketMeta, judgedKey(s.ID))
 	if err != nil || plain == nil {
 		return err
 	}

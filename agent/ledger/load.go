@@ -3,6 +3,8 @@ package ledger
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"pksa/protocol/plain"
 )
@@ -10,6 +12,7 @@ import (
 // loaded is what was read from the store: the committed state, and the known requests by number.
 type loaded struct {
 	lookup
+	store store
 	state *state
 	runs  map[uint64]*run
 }
@@ -19,7 +22,7 @@ func (l *Ledger) load() (*loaded, error) {
 	if err := l.store.open(); err != nil {
 		return nil, errors.Join(err, l.store.close())
 	}
-	f := &loaded{lookup: l.lookup, state: newState(), runs: map[uint64]*run{}}
+	f := &loaded{lookup: l.lookup, store: l.store, state: newState(), runs: map[uint64]*run{}}
 	for _, part := range []func() error{f.meta, f.people, f.requests, f.charges, f.fates, f.remnants, f.trail} {
 		if err := part(); err != nil {
 			return nil, errors.Join(err, l.store.close())
@@ -225,25 +228,50 @@ func (f *loaded) people() error {
 	if err != nil {
 		return err
 	}
-	for id, s := range f.state.sessions {
-		claim, err := f.value(bucketMeta, claimKey(id))
-		if err != nil {
-			return err
-		}
-		s.Claim = string(claim)
-		added, err := f.value(bucketMeta, addedRelayKey(id))
-		if err != nil {
-			return err
-		}
-		s.AddedRelay = added != nil && string(added) == s.Relay
-		if err := f.judged(s); err != nil {
-			return err
-		}
+	if err := f.sessionFacts(); err != nil {
+		return err
 	}
 	return f.each(bucketKeys, func(_, plain []byte) error {
 		_, err := decodeAuthKey(plain)
 		return err
 	})
+}
+
+// sessionFacts reads what stands beside the sessions' own values.
+func (f *loaded) sessionFacts() error {
+	many := foreseen{store: f.store}
+	r := lookup{f.vault, &many}
+	var names []name
+	for ids := range slices.Chunk(slices.Sorted(maps.Keys(f.state.sessions)), scanChunk/3) {
+		names = names[:0]
+		for _, id := range ids {
+			names = append(names, name{bucketMeta, claimKey(id)}, name{bucketMeta, addedRelayKey(id)},
+				name{bucketMeta, judgedKey(id)})
+		}
+		if err := many.readAhead(names); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			if err := r.sessionFacts(f.state.sessions[id]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (r lookup) sessionFacts(s *Session) error {
+	claim, err := r.value(bucketMeta, claimKey(s.ID))
+	if err != nil {
+		return err
+	}
+	s.Claim = string(claim)
+	added, err := r.value(bucketMeta, addedRelayKey(s.ID))
+	if err != nil {
+		return err
+	}
+	s.AddedRelay = added != nil && string(added) == s.Relay
+	return r.judged(s)
 }
 
 // requests reads the requests that are gathered.

@@ -32,4 +32,14 @@ func TestOneReadForEachCommit(t *testing.T) {
 		t.Errorf("for %d commits many keys are read %d times, and one key %d times", count["commit"], count["getMany"],
 			count["get"])
 	}
+	// So does a start, in portions.
+	before := len(plan.met())
+	plan.count(true)
+	r.reopen()
+	plan.count(false)
+	start := tally(plan.met()[before:])
+	if start["get"] > 50 || start["getMany"] < 1000*3/256 || start["getMany"] > 50 {
+		t.Errorf("a start with 1,000 sessions reads one key %d times, and many keys %d times", start["get"],
+			start["getMany"])
+	}
 }

@@ -12,13 +12,6 @@ type pending struct {
 	under  source
 	edits  []edit
 	layers map[bucket]*layer // what edits do to a bucket
-	ahead  map[nameKey]got   // what was read of the store before it is asked for
-}
-
-// nameKey is a name that can be compared.
-type nameKey struct {
-	bucket bucket
-	key    string
 }
 
 // layer is what a batch does to one bucket. It hides pairs of the store, and shows the last edit of
@@ -55,31 +48,7 @@ func (p *pending) get(b bucket, key []byte) (value []byte, found bool, err error
 			return nil, false, nil
 		}
 	}
-	if r, ok := p.ahead[nameKey{b, string(key)}]; ok {
-		return r.value, r.found, nil
-	}
 	return p.under.get(b, key)
-}
-
-// readAhead reads at once what will be asked for, in place of what was read so before. What does
-// not come with it is read when it is asked for. The store must not change as long as pending
-// lives.
-func (p *pending) readAhead(from manySource, names []name) error {
-	clear(p.ahead)
-	if len(names) == 0 {
-		return nil
-	}
-	all, err := from.getMany(names)
-	if err != nil {
-		return err
-	}
-	if p.ahead == nil {
-		p.ahead = make(map[nameKey]got, len(all))
-	}
-	for i, r := range all {
-		p.ahead[nameKey{names[i].bucket, string(names[i].key)}] = r
-	}
-	return nil
 }
 
 func (p *pending) list(b bucket, from []byte, most int) (pairs []pair, more bool, err error) {

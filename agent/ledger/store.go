@@ -36,7 +36,10 @@ import "iter"
 // the caller.
 type store interface {
 	source
-	manySource
+	// getMany returns for each name what get does, in the order of the names: for one at least, if
+	// there are any, and for no other once the values have listBytes. A store that is not on this
+	// machine takes as long for one name as for hundreds.
+	getMany(names []name) ([]got, error)
 
 	// create makes a store that holds first and nothing else. It moves segments aside that an
 	// earlier store left in its place. As the last step but one, when all else is durable, it calls
@@ -79,14 +82,6 @@ type source interface {
 	// as bytes: not more than most, and no other once their values have listBytes. If more is set,
 	// there may be others behind the last of them; a list that is not the last has a pair at least.
 	list(b bucket, from []byte, most int) (pairs []pair, more bool, err error)
-}
-
-// manySource is a source of which many keys can be read at once. A store that is not on this
-// machine takes as long for one key as for hundreds.
-type manySource interface {
-	// getMany returns for each name what get does, in the order of the names: for one at least, if
-	// there are any, and for no other once the values have listBytes.
-	getMany(names []name) ([]got, error)
 }
 
 // listBytes is after how many bytes of values a list ends, and what getMany returns. It bounds

@@ -89,7 +89,7 @@ func (b *batch) sweepRequests() (more bool) {
 			break
 		}
 		// The latest state may stand in the trail: what is not final there must stay.
-		if q, ok := b.findRequest(end, number); ok && q.Final {
+		if q, ok := b.latestRequest(p, end, number); ok && q.Final {
 			gone = append(gone, p.key)
 			b.drop(q.Key, number)
 		}
@@ -111,6 +111,24 @@ func (b *batch) sweepRequests() (more bool) {
 		b.delete(bucketRequests, key)
 	}
 	return more
+}
+
+// latestRequest returns the latest state of a request that is gathered, of which p is the pair.
+func (b *batch) latestRequest(p pair, end int64, number uint64) (request, bool) {
+	if _, later := b.positionOf(number); later {
+		return b.findRequest(end, number)
+	}
+	plain, err := b.vault.open(bucketRequests, p.key, p.value)
+	if err != nil {
+		b.fail(err)
+		return request{}, false
+	}
+	q, err := decodeRequest(plain)
+	if err != nil {
+		b.fail(damaged(bucketRequests, p.key))
+		return request{}, false
+	}
+	return q, true
 }
 
 // endOfPair reads the end in time from the key of a pair. err is the error of reading the pair.

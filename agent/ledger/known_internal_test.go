@@ -67,7 +67,7 @@ func TestKnownAgainstAList(t *testing.T) {
 			}
 			for _, s := range list {
 				d, done := k.find(s.r.key)
-				want := doneRun{k.ofDigest(s.r.digest), s.r.end, s.r.number}
+				want := doneRun{k.ofKey(s.r.key), k.ofDigest(s.r.digest), s.r.end, s.r.number}
 				if done != s.done || done && d != want {
 					t.Fatalf("seed %d: request %d: %+v, %t, want %t", seed, s.r.number, d, done, s.done)
 				}
@@ -83,7 +83,7 @@ func TestKnownAgainstAList(t *testing.T) {
 					t.Fatalf("seed %d: the first of %v is %v %v %t, want %v", seed, digest[0], r, d, found, want)
 				}
 			}
-			if k.len() != len(list) || len(k.doneFirsts)+len(k.firsts) > 9 {
+			if k.len() != len(list) || len(slices.Collect(k.done.digests.all))+len(k.firsts) > 9 {
 				t.Fatalf("seed %d: %d are known, want %d", seed, k.len(), len(list))
 			}
 		}
@@ -107,29 +107,100 @@ func TestKnownAgainstAList(t *testing.T) {
 	}
 }
 
-// A request that is done takes 80 bytes of memory at most, room for growth included.
+// Of a request that is done 64 bytes stay in memory at most, room for growth included, wherever
+// growth has come to.
 func TestMemoryOfKnownRequests(t *testing.T) {
-	const requests, most = 100_000, 80
+	const requests, most = 100_000, 64
 	k := newKnown(0)
-	inUse := func() uint64 {
+	inUse := func() int64 {
 		var m runtime.MemStats
 		runtime.GC()
 		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+		return int64(m.HeapAlloc)
 	}
-	before := inUse()
+	before, worst := inUse(), int64(0)
 	for i := range requests {
 		r := &run{key: RequestKey{"wss://relay.example/", fmt.Sprintf("9b0e2dc3-f574-4766-abdd-%012x", i)}}
 		copy(r.digest[:], fmt.Sprintf("%032d", i))
 		k.runs[r.key] = r
 		k.judged(r, uint64(i+1))
 		k.finish(r)
+		if n := int64(i + 1); n > requests/2 && n%1_000 == 0 {
+			worst = max(worst, (inUse()-before)/n)
+		}
 	}
-	got := (inUse() - before) / requests
-	if t.Logf("%d bytes each", got); got > most || k.len() != requests {
-		t.Errorf("%d bytes for each of %d", got, k.len())
+	if t.Logf("up to %d bytes each", worst); worst > most || k.len() != requests {
+		t.Errorf("up to %d bytes for each of %d", worst, k.len())
+	}
+	// Most of the room goes when most of the requests do.
+	for i := range requests - 1_000 {
+		k.forget(RequestKey{"wss://relay.example/", fmt.Sprintf("9b0e2dc3-f574-4766-abdd-%012x", i)}, uint64(i+1))
+	}
+	if left := inUse() - before; left > 1<<20 {
+		t.Errorf("%d bytes for 1,000 that are left", left)
+	}
+	// What is forgotten makes room for what comes.
+	room := cap(k.done.list)
+	for i := range 10 * requests {
+		k.done.add(doneRun{key: uint64(i), number: uint64(i)}, true)
+		k.done.remove(uint64(i), uint64(i))
+	}
+	if got := cap(k.done.list); got != room {
+		t.Errorf("room for %d became room for %d", room, got)
 	}
 	runtime.KeepAlive(&k)
+}
+
+// The index of those that are done says what maps say, while it grows and shrinks, for hashes that
+// meet in the same place of its tables, too.
+func TestDoneAgainstMaps(t *testing.T) {
+	for seed := range uint64(30) {
+		random := rand.New(rand.NewPCG(seed, 8))
+		// Hashes of a few high bits all belong to few places, and to the last one, too.
+		hash := func() uint64 { return uint64(random.IntN(512))<<55 | uint64(random.IntN(3)) }
+		var s doneRuns
+		byKey, firsts := map[uint64]doneRun{}, map[uint64]uint64{}
+		for step := range 4_000 {
+			d := doneRun{hash(), hash(), int64(step), uint64(step + 1)}
+			if step/1_000%2 == 0 || random.IntN(4) == 0 {
+				if old, there := byKey[d.key]; there && firsts[old.digest] == d.key {
+					delete(firsts, old.digest)
+				}
+				_, there := firsts[d.digest]
+				s.add(d, !there)
+				if byKey[d.key] = d; !there {
+					firsts[d.digest] = d.key
+				}
+			} else {
+				old, there := byKey[d.key]
+				s.remove(d.key, old.number+uint64(random.IntN(2))) // of another number: nothing
+				if _, kept := s.find(d.key); there && !kept {
+					if delete(byKey, d.key); firsts[old.digest] == d.key {
+						delete(firsts, old.digest)
+					}
+				}
+			}
+			if step%97 != 0 {
+				continue
+			}
+			for high := range uint64(512) {
+				for low := range uint64(3) {
+					h := high<<55 | low
+					got, found := s.find(h)
+					if want, there := byKey[h]; found != there || got != want {
+						t.Fatalf("seed %d, step %d: %x is %+v %t, want %+v %t", seed, step, h, got, found, want, there)
+					}
+					first, found := s.firstOf(h)
+					if key, there := firsts[h]; found != there || found && first != byKey[key] {
+						t.Fatalf("seed %d, step %d: first of %x is %+v %t, want %x", seed, step, h, first, found, key)
+					}
+				}
+			}
+			if s.count != len(byKey) || cap(s.list) > max(leastDone, 5*s.count) {
+				t.Fatalf("seed %d, step %d: %d in room for %d, want %d", seed, step, s.count, cap(s.list), len(byKey))
+			}
+		}
+	}
 }
 
 // TestingMeet lets the hash of a key meet that of a request that is done, as if its digest were
@@ -138,8 +209,6 @@ func (l *Ledger) TestingMeet(key, done RequestKey, digest [32]byte) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	d, found := l.known.find(done)
-	d.digest = l.known.ofDigest(digest)
-	l.known.done[l.known.ofKey(key)] = d
-	l.known.doneFirsts[d.digest] = l.known.ofKey(done)
+	l.known.done.add(doneRun{l.known.ofKey(key), l.known.ofDigest(digest), d.end, d.number}, true)
 	return found
 }

@@ -628,7 +628,7 @@ func bucketIn(tx *bolt.Tx, name bucket) (*bolt.Bucket, error) {
 	if nested {
 		return b.Bucket([]byte(inner)), nil
 	}
-	b.FillPercent = 0.9 // most keys come in order
+	b.FillPercent = 1 // most keys come in order, and stay as they are
 	return b, nil
 }
 

@@ -13,6 +13,7 @@ const (
 	lazyDelay = 50 * time.Millisecond // how long an outcome waits for other steps before it is committed alone
 	retryWait = time.Second           // between attempts to open a store again
 	chores    = time.Minute           // between marks, and between sweeps
+	yieldMost = 8                     // how often a commit lets others go first, while that brings it steps
 )
 
 // submit queues a step and waits for its commit, however long that takes: a caller that left early
@@ -55,9 +56,7 @@ func (l *Ledger) commits() {
 		all := false
 		select {
 		case <-l.queue.wake:
-			// Whoever is about to queue a step may do it first: then it shares this commit. Where
-			// nobody waits for a processor, this takes no time.
-			runtime.Gosched()
+			l.awaitCompany()
 		case <-timer:
 			timer, all = nil, true
 		case <-chore.C:
@@ -82,6 +81,20 @@ func (l *Ledger) commits() {
 			timer = time.After(l.delay(failures))
 		}
 		l.rounds.Add(1)
+	}
+}
+
+// awaitCompany lets those go first who are about to queue a step: then they share this commit, and
+// what it writes beside its steps. Where nobody waits for a processor, it takes no time.
+func (l *Ledger) awaitCompany() {
+	waiting := l.queue.waiting()
+	for range yieldMost {
+		runtime.Gosched()
+		now := l.queue.waiting()
+		if now == waiting {
+			return
+		}
+		waiting = now
 	}
 }
 

@@ -59,8 +59,10 @@
 // tells of their transaction: they may be given back.
 //
 // All values are sealed. Additional data are the id of the ledger, the bucket and the key of the
-// value, so that values cannot change places. Where they lie is behind one small interface, store.
-// Its only implementation is one bbolt file with the segments as files audit/FIRST-LAST beside it.
+// value, so that values cannot change places. What speaks of one request is packed before it is
+// sealed, and each record of a segment: it takes half of the room then. Where values lie is behind
+// one small interface, store. Its only implementation is one bbolt file with the segments as files
+// audit/FIRST-LAST beside it.
 //
 // # The journal
 //

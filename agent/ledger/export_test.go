@@ -101,15 +101,15 @@ func (o Options) Opened(key string, values ...[]byte) (plain [][]byte, err error
 
 // RecodeSealNumber reads the number of a sealed value and writes it again, with what follows.
 func RecodeSealNumber(sealed []byte) (again []byte, ok bool) {
-	n, rest, ok := cutSealNumber(sealed)
+	form, n, rest, ok := cutSealNumber(sealed)
 	var w writer
-	w.sealNumber(n)
+	w.sealNumber(form, n)
 	return append(w.b, rest...), ok
 }
 
 // PeriodIn is the period of a sealed value that names its key.
 func PeriodIn(sealed []byte) (period uint64, ok bool) {
-	n, _, ok := cutSealNumber(sealed)
+	_, n, _, ok := cutSealNumber(sealed)
 	return n.period, ok
 }
 

@@ -17,10 +17,12 @@ const (
 	//	2  values are sealed under keys by number, those of before without one, and segments in
 	//	   chunks
 	//	3  the file of a wallet at work has a journal, which older programs do not look for
-	ledgerFormat = 3
+	//	4  values that speak of one request are packed before they are sealed, and records in
+	//	   segments
+	ledgerFormat = 4
 	// segmentFormat is the newest format of a segment, and segmentWhole the oldest, which is the
 	// first byte of such a segment when it is opened. See segmentform.go.
-	segmentFormat = 2
+	segmentFormat = 3
 	segmentWhole  = 1
 	// markFormat ends the first line of the mark.
 	markFormat = 1

@@ -22,9 +22,9 @@ func TestNewerLedger(t *testing.T) {
 		want   string
 	}{
 		"ledger": {
-			change: func(r *rig) error { return r.setFormat("4") },
+			change: func(r *rig) error { return r.setFormat("5") },
 			read:   func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
-			want: "this ledger was written by a newer pksa (format 4; this program reads up to 3): use the newer " +
+			want: "this ledger was written by a newer pksa (format 5; this program reads up to 4): use the newer " +
 				"program",
 		},
 		"ledger without the buckets of today": {
@@ -32,13 +32,13 @@ func TestNewerLedger(t *testing.T) {
 				return errors.Join(r.setFormat("17"), ledger.TestingDropBucket(r.path, "charges"))
 			},
 			read: func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
-			want: "this ledger was written by a newer pksa (format 17; this program reads up to 3): use the newer " +
+			want: "this ledger was written by a newer pksa (format 17; this program reads up to 4): use the newer " +
 				"program",
 		},
 		"ledger that is to be accepted": {
-			change: func(r *rig) error { return errors.Join(r.setFormat("4"), os.Remove(r.mark())) },
+			change: func(r *rig) error { return errors.Join(r.setFormat("5"), os.Remove(r.mark())) },
 			read:   acceptAll,
-			want: "this ledger was written by a newer pksa (format 4; this program reads up to 3): use the newer " +
+			want: "this ledger was written by a newer pksa (format 5; this program reads up to 4): use the newer " +
 				"program",
 		},
 		"mark": {
@@ -57,28 +57,28 @@ func TestNewerLedger(t *testing.T) {
 		},
 		"segment": {
 			change: func(r *rig) error {
-				return os.WriteFile(r.segment(9), []byte("pksa audit segment 3\nand whatever it will say\n"), 0o600)
+				return os.WriteFile(r.segment(9), []byte("pksa audit segment 4\nand whatever it will say\n"), 0o600)
 			},
 			read: (*rig).verifyOnce,
-			want: "audit segment 000000000009-000000000016 was written by a newer pksa (format 3; this program " +
+			want: "audit segment 000000000009-000000000016 was written by a newer pksa (format 4; this program " +
 				"reads up " +
-				"to 2): use the newer program",
+				"to 3): use the newer program",
 		},
 		"segment of a format with more digits": {
 			change: func(r *rig) error { return os.WriteFile(r.segment(9), []byte("pksa audit segment 10\n"), 0o600) },
 			read:   (*rig).verifyOnce,
 			want: "audit segment 000000000009-000000000016 was written by a newer pksa (format 10; this program " +
 				"reads " +
-				"up to 2): use the newer program",
+				"up to 3): use the newer program",
 		},
 		"segment in the form of the first format": {
 			change: func(r *rig) error {
-				sealed := r.o.SealedSegment(1, []byte{3, 'n', 'e', 'w'})
+				sealed := r.o.SealedSegment(1, []byte{4, 'n', 'e', 'w'})
 				return errors.Join(os.Remove(r.segment(9)),
 					os.WriteFile(filepath.Join(filepath.Dir(r.segment(9)), "000001"), sealed, 0o600))
 			},
 			read: (*rig).verifyOnce,
-			want: "audit segment 000001 was written by a newer pksa (format 3; this program reads up to 2): use the " +
+			want: "audit segment 000001 was written by a newer pksa (format 4; this program reads up to 3): use the " +
 				"newer program",
 		},
 	} {
@@ -103,7 +103,7 @@ func TestNewerLedger(t *testing.T) {
 func TestFormatThatReadsWrong(t *testing.T) {
 	r := newRig(t)
 	must(t, r.l.Close())
-	if got := r.format(); got != "3" {
+	if got := r.format(); got != "4" {
 		t.Errorf("a new ledger has format %q", got)
 	}
 	for _, text := range []string{"", "0", "x", "1.5", "-1"} {

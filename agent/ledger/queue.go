@@ -104,6 +104,13 @@ func (q *queue) committed(ops []*op) {
 	}
 }
 
+// waiting returns how many steps somebody waits for.
+func (q *queue) waiting() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.eager
+}
+
 func (q *queue) signal() {
 	select {
 	case q.wake <- struct{}{}:

@@ -13,20 +13,25 @@ import (
 
 // The form of a segment file is told by its name.
 //
-// Format 2: a line in clear, then chunks. A chunk is the length of its sealed value, 32 bits, big
+// Format 3: a line in clear, then chunks. A chunk is the length of its sealed value, 32 bits, big
 // endian, and the sealed value. The additional data of a chunk are the numbers of the first and the
 // last record of the segment, the number of the chunk, and whether it is the last one: chunks
 // cannot be left out, exchanged, repeated or moved to another segment, and a file that was cut off
 // at a chunk lacks the last one. The opened chunks, one after another, are what the segment holds:
 // the MAC before the first record, and then of each record number, length and bytes. A chunk has
-// 256 KiB at most, whatever the records in it.
+// 256 KiB at most, whatever the records in it. The bytes of a record are a one and their packed
+// form or, if that is not shorter, a zero and themselves.
+//
+// Format 2 is the same, but that records are written as they are.
 //
 // Format 1, which programs of before wrote: the whole is one sealed value. It begins with a one,
 // and goes on as above. To read it takes as much memory as it has bytes.
 
 const (
-	// segmentLine begins a segment of format 2, and with another number one of a newer format.
-	segmentLine   = segmentTitle + "2\n"
+	// segmentLine begins a segment of format 3, chunksLine one of format 2, and the same with
+	// another number one of a newer format.
+	segmentLine   = segmentTitle + "3\n"
+	chunksLine    = segmentTitle + "2\n"
 	segmentTitle  = "pksa audit segment "
 	segmentLength = 4 // bytes of the length before each sealed chunk
 	// sealedMost is the largest length of a sealed chunk that is believed: no room is made on a
@@ -56,6 +61,7 @@ func (v *vault) sealSegment(id segmentID, records iter.Seq2[stored, error]) iter
 			return
 		}
 		var w writer
+		var record []byte
 		var number uint64 // of the next chunk
 		emit := func(size int, last bool) bool {
 			sealed := v.seal(id.last+1, bucketSegment, chunkKey(id, number, last), w.b[:size])
@@ -74,7 +80,8 @@ func (v *vault) sealSegment(id segmentID, records iter.Seq2[stored, error]) iter
 				w.fixed(s.prev[:])
 			}
 			w.uint(s.Number)
-			w.bytes(s.body)
+			record = packRecord(record[:0], s.body)
+			w.bytes(record)
 			for len(w.b) > segmentChunk { // the last chunk is never empty, so it stays until more comes
 				if !emit(segmentChunk, false) {
 					return
@@ -86,7 +93,7 @@ func (v *vault) sealSegment(id segmentID, records iter.Seq2[stored, error]) iter
 	}
 }
 
-// segmentReader reads the records of a segment one after another. Of format 2 it holds a chunk and
+// segmentReader reads the records of a segment one after another. Of chunks it holds a chunk and
 // a record, and no open file. The caller checks whether the first record follows the segment
 // before.
 type segmentReader struct {
@@ -96,14 +103,15 @@ type segmentReader struct {
 	holes []Hole
 	skim  bool // without MACs
 
-	begun bool
-	at    int64    // where the next chunk begins
-	chunk uint64   // its number
-	ended bool     // there is none
-	rest  []byte   // opened, and not read yet
-	prev  [32]byte // MAC of the record before
-	last  uint64   // its number
-	names names    // that were met
+	begun  bool
+	packed bool     // its records are
+	at     int64    // where the next chunk begins
+	chunk  uint64   // its number
+	ended  bool     // there is none
+	rest   []byte   // opened, and not read yet
+	prev   [32]byte // MAC of the record before
+	last   uint64   // its number
+	names  names    // that were met
 }
 
 // readSegment returns the records of a segment, chained to one another by their own bytes. An error
@@ -151,6 +159,26 @@ func (r *segmentReader) next() (stored, error) {
 	}
 }
 
+// packRecord appends a record as it is written in a segment.
+func packRecord(to, body []byte) []byte {
+	if packed, ok := pack(append(to, 1), body); ok {
+		return packed
+	}
+	return append(append(to, 0), body...)
+}
+
+// unpackRecord returns the record that packRecord wrote.
+func unpackRecord(b []byte) ([]byte, error) {
+	r := reader{b: b}
+	if packed := r.bool(); packed && !r.bad {
+		return unpack(r.b)
+	}
+	if r.bad {
+		return nil, errPack
+	}
+	return r.b, nil
+}
+
 // parseHead reads number and length of a record.
 func parseHead(b []byte) (number, size uint64, ok bool) {
 	r := reader{b: b}
@@ -168,6 +196,11 @@ func parseNext(b []byte) (number uint64, body, rest []byte, ok bool) {
 
 // record chains a record to the one before, unless a hole lies between them.
 func (r *segmentReader) record(number uint64, body []byte) (s stored, err error) {
+	if r.packed {
+		if body, err = unpackRecord(body); err != nil {
+			return stored{}, r.damaged()
+		}
+	}
 	s.prev, s.body = r.prev, body
 	i := slices.IndexFunc(r.holes, func(h Hole) bool { return h.To+1 == number })
 	if i >= 0 && r.last > 0 {
@@ -201,7 +234,7 @@ func (r *segmentReader) begin() error {
 		if err := checkSegmentLine(r.id, line); err != nil {
 			return err
 		}
-		r.at = int64(len(segmentLine))
+		r.at, r.packed = int64(len(segmentLine)), bytes.HasPrefix(line, []byte(segmentLine))
 		if err := r.fill(); err != nil {
 			return err
 		}
@@ -274,7 +307,7 @@ func damagedSegment(id segmentID) error {
 
 // checkSegmentLine returns a NewerError for the first line of a segment of a newer format.
 func checkSegmentLine(id segmentID, line []byte) error {
-	if bytes.HasPrefix(line, []byte(segmentLine)) {
+	if bytes.HasPrefix(line, []byte(segmentLine)) || bytes.HasPrefix(line, []byte(chunksLine)) {
 		return nil
 	}
 	text, ok := strings.CutPrefix(string(line), segmentTitle)

@@ -85,8 +85,9 @@ func sealedVault() *vault {
 func TestSegmentOfAnySizes(t *testing.T) {
 	v := sealedVault()
 	empty := len(chained(v, 0)[0].body) // without content
-	// The first record of this content fills a chunk: the MAC before it, its number and its length.
-	fill := segmentChunk - 32 - 1 - 3 - empty - 2
+	// The first record of this content fills a chunk: the MAC before it, its number, its length,
+	// and that it is not packed.
+	fill := segmentChunk - 32 - 1 - 3 - 1 - empty - 2
 	for _, sizes := range [][]int{
 		{0}, {1, 2, 3}, {fill - 1}, {fill}, {fill + 1}, {fill - 1, 0}, {fill, 0, 5}, {fill + 1, 0},
 		{3 * segmentChunk, 1, 5*segmentChunk + 17, 2}, {9 << 20}, slices.Repeat([]int{100}, 3000),
@@ -99,8 +100,9 @@ func TestSegmentOfAnySizes(t *testing.T) {
 		}
 		var stream uint64 = 32
 		for _, r := range list {
+			written := len(packRecord(nil, r.body))
 			stream += uint64(len(binary.AppendUvarint(nil, r.Number)) +
-				len(binary.AppendUvarint(nil, uint64(len(r.body)))) + len(r.body))
+				len(binary.AppendUvarint(nil, uint64(written))) + written)
 		}
 		if want := (stream + segmentChunk - 1) / segmentChunk; uint64(len(chunksOf(t, s, id))) != want {
 			t.Errorf("%d bytes are in %d chunks, want %d", stream, len(chunksOf(t, s, id)), want)
@@ -176,30 +178,43 @@ func TestChunksThatWereChanged(t *testing.T) {
 	}
 }
 
-// A segment that was written when this form was new is read.
+// Segments that were written when their forms were new are read.
 func TestSegmentKnownAnswer(t *testing.T) {
-	text, err := os.ReadFile("testdata/segment-2.hex")
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
 	v := sealedVault()
 	want := chained(v, 0, 40, 3)
-	s := &memStore{disk: newMemDisk()}
-	s.disk.holder = s
-	id := segmentID{first: 1, last: 3}
-	s.disk.segments[id] = memSegment{content: content}
-	got, err := collect(v.readSegment(s, id, nil))
-	if err != nil || !sameRecords(got, want) {
-		t.Errorf("%d records, %v", len(got), err)
+	want = append(want, packedRecord(v, want[2]))
+	for format, last := range map[uint64]int{2: 3, 3: 4} {
+		text, err := os.ReadFile(fmt.Sprintf("testdata/segment-%d.hex", format))
+		if err != nil {
+			t.Fatal(err)
+		}
+		content, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &memStore{disk: newMemDisk()}
+		s.disk.holder = s
+		id := segmentID{first: 1, last: uint64(last)}
+		s.disk.segments[id] = memSegment{content: content}
+		got, err := collect(v.readSegment(s, id, nil))
+		if err != nil || !sameRecords(got, want[:last]) {
+			t.Errorf("format %d: %d records, %v", format, len(got), err)
+		}
+		fresh, _ := segmentOf(t, v, want[:last])
+		if now := fresh.disk.segments[id].content; format == segmentFormat && len(now) != len(content) {
+			t.Errorf("it is written in %d bytes now, and had %d: %x", len(now), len(content), now)
+		}
 	}
-	fresh, _ := segmentOf(t, v, want)
-	if now := fresh.disk.segments[id].content; len(now) != len(content) {
-		t.Errorf("it is written in %d bytes now, and had %d", len(now), len(content))
-	}
+}
+
+// packedRecord is a record that is packed, and comes after another one.
+func packedRecord(v *vault, before stored) stored {
+	s := stored{Record: before.Record, prev: before.at.mac}
+	s.Number++
+	s.Content = []byte(judgedContent)
+	s.body = s.encode()
+	s.at = v.chain(s.prev, s.Number, s.body, millis(s.Time))
+	return s
 }
 
 // FuzzSegmentChunks reads what lies in a segment file, without its secrecy. Whatever it is, the

@@ -16,6 +16,7 @@ type vault struct {
 	period  uint64      // records that share a key
 	mac     func(data ...[]byte) []byte
 	inputs  sync.Pool // of *writer: what a MAC was computed of
+	packs   sync.Pool // of *writer: packed values
 }
 
 func (o *Options) vault() *vault {
@@ -28,12 +29,14 @@ const (
 	periodRecords = 1 << 20
 	// inputMost is how many bytes of an input of a MAC are kept for the next one.
 	inputMost = 64 << 10
-	// sealedForm is the first byte of a value that says under which key it was sealed.
+	// sealedForm is the first byte of a value that says under which key it was sealed, and
+	// packedForm that of one which was packed before.
 	sealedForm = 2
+	packedForm = 3
 )
 
-// sealNumber names the key of a value. It stands in clear in front of the value, and is a part of
-// what the seal covers.
+// sealNumber names the key of a value. It stands in clear in front of the value, with the form of
+// that, and is a part of what the seal covers.
 type sealNumber struct {
 	epoch  uint64 // zero today; each of several writers of one ledger could have its own
 	period uint64
@@ -42,20 +45,25 @@ type sealNumber struct {
 // numberAt returns the number of the key for what is written with a record.
 func (v *vault) numberAt(record uint64) sealNumber { return sealNumber{period: record / v.period} }
 
-func (w *writer) sealNumber(n sealNumber) {
-	w.byte(sealedForm)
+func (w *writer) sealNumber(form byte, n sealNumber) {
+	w.byte(form)
 	w.uint(n.epoch)
 	w.uint(n.period)
 }
 
-// cutSealNumber returns the number in front of a sealed value, and the value behind it. A value
-// without a number begins with a random nonce, which looks like a number now and then.
-func cutSealNumber(sealed []byte) (n sealNumber, rest []byte, ok bool) {
+// cutSealNumber returns the form and the number in front of a sealed value, and the value behind
+// them. A value without a number begins with a random nonce, which looks like both now and then.
+func cutSealNumber(sealed []byte) (form byte, n sealNumber, rest []byte, ok bool) {
 	r := reader{b: sealed}
-	r.version(sealedForm)
+	form = r.byte()
 	n = sealNumber{epoch: r.uint(), period: r.uint()}
-	return n, r.b, !r.bad
+	return form, n, r.b, !r.bad && (form == sealedForm || form == packedForm)
 }
+
+// packs reports whether values of a bucket are packed: those that speak of one request each. What
+// else is stored is little, or has others' words beside those of who asks, who must not learn from
+// the size of the whole whether they are the same.
+func packs(b bucket) bool { return b == bucketAudit || b == bucketRequests }
 
 // place returns the data that binds a value to its ledger, bucket and key, each with its length.
 func (v *vault) place(b bucket, key []byte) *writer {
@@ -66,18 +74,44 @@ func (v *vault) place(b bucket, key []byte) *writer {
 	return &w
 }
 
-// seal encrypts a value for its place. record is the number of the record that the value is written
-// with, or of the last one before it. The result begins with the number of the key, and the nonce.
+// seal encrypts a value for its place, packed if it is of a bucket of which values are, and is
+// smaller so. record is the number of the record that the value is written with, or of the last one
+// before it. The result begins with the form, the number of the key, and the nonce.
 func (v *vault) seal(record uint64, b bucket, key, plain []byte) []byte {
+	form := byte(sealedForm)
+	if packs(b) {
+		w := v.scratch()
+		defer v.giveBack(w)
+		var smaller bool
+		if w.b, smaller = pack(w.b, plain); smaller {
+			form, plain = packedForm, w.b
+		}
+	}
 	n := v.numberAt(record)
 	aead, place := v.sealers.of(n), v.place(b, key)
-	place.sealNumber(n)
+	place.sealNumber(form, n)
 	w := writer{b: make([]byte, 0, 1+2*10+nonceSize+len(plain)+aead.Overhead())}
-	w.sealNumber(n)
+	w.sealNumber(form, n)
 	nonce := make([]byte, nonceSize)
 	_, _ = rand.Read(nonce) // never fails: crypto/rand ends the process instead
 	w.fixed(nonce)
 	return aead.Seal(w.b, nonce, plain, place.b)
+}
+
+// scratch returns room for a packed value, and giveBack takes it back.
+func (v *vault) scratch() *writer {
+	w, _ := v.packs.Get().(*writer)
+	if w == nil {
+		w = &writer{}
+	}
+	w.b = w.b[:0]
+	return w
+}
+
+func (v *vault) giveBack(w *writer) {
+	if cap(w.b) <= inputMost {
+		v.packs.Put(w)
+	}
 }
 
 // open decrypts a value that was sealed for this place. It returns ErrDamaged if the value was
@@ -87,11 +121,27 @@ func (v *vault) seal(record uint64, b bucket, key, plain []byte) []byte {
 // does not open, as a value without. The keys are independent, so a value opens one way at most.
 func (v *vault) open(b bucket, key, sealed []byte) ([]byte, error) {
 	place := v.place(b, key)
-	if n, rest, ok := cutSealNumber(sealed); ok && len(rest) >= nonceSize {
+	if form, n, rest, ok := cutSealNumber(sealed); ok && len(rest) >= nonceSize {
 		bound := *place // the number comes behind what place holds, and does not change it
-		bound.sealNumber(n)
-		if plain, err := v.sealers.of(n).Open(nil, rest[:nonceSize], rest[nonceSize:], bound.b); err == nil {
-			return plain, nil
+		bound.sealNumber(form, n)
+		open := func(to []byte) ([]byte, error) {
+			return v.sealers.of(n).Open(to, rest[:nonceSize], rest[nonceSize:], bound.b)
+		}
+		if form == sealedForm {
+			if plain, err := open(nil); err == nil {
+				return plain, nil
+			}
+		} else {
+			w := v.scratch()
+			defer v.giveBack(w)
+			if packed, err := open(w.b); err == nil {
+				w.b = packed
+				plain, err := unpack(packed)
+				if err != nil {
+					return nil, damaged(b, key)
+				}
+				return plain, nil
+			}
 		}
 	}
 	if len(sealed) < nonceSize {
@@ -107,7 +157,7 @@ func (v *vault) open(b bucket, key, sealed []byte) ([]byte, error) {
 // openInPlace opens a value, which is large and was sealed by an older program, in the memory in
 // which it lies, unless it looks as if it had a number. An error leaves nothing of use there.
 func (v *vault) openInPlace(b bucket, key, sealed []byte) ([]byte, error) {
-	if _, _, numbered := cutSealNumber(sealed); numbered || len(sealed) < nonceSize {
+	if _, _, _, numbered := cutSealNumber(sealed); numbered || len(sealed) < nonceSize {
 		return v.open(b, key, sealed)
 	}
 	nonce, value := sealed[:nonceSize:nonceSize], sealed[nonceSize:]

@@ -207,7 +207,7 @@ func TestLedgerOfOneKey(t *testing.T) {
 		t.Error("the session does not go on")
 	}
 	must(t, r.l.Close())
-	if got := r.format(); got != "3" {
+	if got := r.format(); got != "4" {
 		t.Errorf("after a commit it has format %q", got)
 	}
 	if got := r.periods("audit"); !slices.Equal(got, []int{13, 14}) {
@@ -256,7 +256,7 @@ func TestLedgerOfOneKeyIsRaised(t *testing.T) {
 			must(t, r.l.Close())
 			must(t, ledger.TestingOldForm(r.path, r.o))
 			change(r)
-			if got := r.format(); got != "3" {
+			if got := r.format(); got != "4" {
 				t.Errorf("format %q", got)
 			}
 			r.open()

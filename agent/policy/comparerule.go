@@ -71,7 +71,7 @@ func (e *opEntry) within(r *rule, other *opEntry) bool {
 	case e.name != other.name:
 		return false
 	}
-	return !slices.ContainsFunc(other.fields, func(f fieldMatcher) bool { return !e.testsWithin(f.field, f.matcher) })
+	return !slices.ContainsFunc(other.says(), func(f fieldMatcher) bool { return !e.testsWithin(f.field, f.matcher) })
 }
 
 // apart reports whether an entry of a limit or a deny rule is about no operation that this entry of

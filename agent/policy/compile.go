@@ -127,10 +127,11 @@ type compiler struct {
 	near      nearness                 // of rules and limits
 	possible  map[int]int              // by line, how many warnings the wallet or the clock could give
 
-	fillsIn bool    // some text or pattern has names in it
-	made    *made   // what patterns with names share; nil if there is none
-	section section // of the rule at hand
-	parted  bool    // the list at hand may be one number, and no part of it is advised about
+	fillsIn   bool    // some text or pattern has names in it
+	made      *made   // what patterns with names share; nil if there is none
+	section   section // of the rule at hand
+	everyText bool    // a pattern that takes every text is meant so
+	parted    bool    // the list at hand may be one number, and no part of it is advised about
 
 	// transaction names the operations of the rule at hand, for $1.permlink.
 	transaction []string

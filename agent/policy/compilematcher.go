@@ -497,7 +497,7 @@ func (c *compiler) patternMatcher(e yamlnode.Entry) matcher {
 		return anything{}
 	}
 	// An allow rule with glob: '*' looks like a condition and is none.
-	if p.takesAll() {
+	if p.takesAll() && !c.everyText {
 		c.Warn(e.Value, "%s %s takes every text", e.Key.Text, quote(source))
 	}
 	if isFilled {

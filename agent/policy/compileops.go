@@ -267,7 +267,8 @@ func (c *compiler) fieldMatchers(n *yamlnode.Node, e opEntry) []fieldMatcher {
 			c.Complain(f.Key, "%s has no field %s%s", e.name, quote(name),
 				cmp.Or(didYouMean(name, names), otherField(name, names)))
 		default:
-			tests = append(tests, fieldMatcher{name, c.matcher(f.Value, sh, strings.TrimPrefix(name, "."))})
+			m := c.matcher(f.Value, sh, strings.TrimPrefix(name, "."))
+			tests = append(tests, fieldMatcher{field: name, matcher: m})
 		}
 	}
 	return tests

@@ -105,7 +105,10 @@ func (c *compiler) common(m yamlnode.Mapping, r *rule) {
 	}
 	c.readOperations(m, r)
 	if m.Has("text") {
+		// Who asks about every text has no other way to say so.
+		c.everyText = c.section == askSection
 		r.text = c.matcher(m.Value("text"), documentShape, "text")
+		c.everyText = false
 	}
 }
 

@@ -36,7 +36,7 @@ func TestIndexFindsAllThatMayMatch(t *testing.T) {
 			for range 1 + r.IntN(2) {
 				e := opEntry{name: "transfer"}
 				for _, field := range []string{"to", "memo"}[r.IntN(2):] {
-					e.fields = append(e.fields, fieldMatcher{field, wanted()})
+					e.fields = append(e.fields, fieldMatcher{field: field, matcher: wanted()})
 				}
 				one.entries = append(one.entries, e)
 			}

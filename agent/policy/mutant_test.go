@@ -362,7 +362,7 @@ var brokenReview = []mutant{
 	{"a limit of what apps make binds all", "reviewlimit.go",
 		"case r.exact != nil && (allowed.exact == nil || *r.exact != *allowed.exact):", "case false:", testsOfReview},
 	{"a limit of some recipients binds all", "comparerule.go",
-		"return !slices.ContainsFunc(other.fields, func(f fieldMatcher) " +
+		"return !slices.ContainsFunc(other.says(), func(f fieldMatcher) " +
 			"bool { return !e.testsWithin(f.field, f.matcher) })", "return true", testsOfReview},
 	{"a limit of how often bounds the amount", "reviewlimit.go",
 		"case b.unbound((*limit).spends).limit != nil && b.entry.anyAmount() != \"\" &&", "case false &&",
@@ -539,7 +539,7 @@ var brokenReview = []mutant{
 		`wanted != "" {`, testsOfReview},
 	{"of two equal entries both are too much", "reviewdead.go", " || other.coveredBy(r, r, e) && i < j", "",
 		testsOfReview},
-	{"a bare name narrows a group", "reviewdead.go", "len(e.fields) == 0 || ", "", testsOfReview},
+	{"a bare name narrows a group", "reviewdead.go", "len(e.says()) == 0 || ", "", testsOfReview},
 	{"a group allows all that its key can sign", "reviewdead.go", "!slices.Contains(inGroupAlways, e.name)", "false",
 		testsOfReview},
 	{"a shorter session is nothing", "reviewdead.go", " && !r.kinds[Auth]", "", testsOfReview},

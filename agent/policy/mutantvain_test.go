@@ -6,7 +6,7 @@ var brokenVain = []mutant{
 		testsOfReview},
 	{"whoever asks at night asks by day", "reviewvain.go", "if a := r.only(e).denied(near); len(a) > 0 {",
 		"if a := near; len(a) > 0 && a[0].leaves(r.only(e)) == \"\" {", testsOfReview},
-	{"what only names an operation allows it by itself", "reviewvain.go", "if len(e.fields) > 0 {", "if true {",
+	{"what only names an operation allows it by itself", "reviewvain.go", "if len(e.says()) > 0 {", "if true {",
 		testsOfReview},
 	{"of a transaction each is asked about", "reviewvain.go", "case r.ordered || len(by) == len(r.asked()):",
 		"case len(by) == len(r.asked()):", testsOfReview},

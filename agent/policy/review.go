@@ -10,6 +10,12 @@ import (
 
 // review warns about what is written correctly and is probably not meant.
 func (c *compiler) review(p *Policy) {
+	for _, r := range p.rules {
+		r.mark()
+	}
+	for _, l := range p.limits {
+		l.mark()
+	}
 	c.reviewNear(p)
 	for _, r := range p.rules {
 		c.reviewTime(r)
@@ -44,6 +50,8 @@ func (c *compiler) review(p *Policy) {
 		c.reviewTokenKinds(r)
 		c.reviewForbidden(r, p.rules)
 		c.reviewAside(r, p.rules)
+		c.reviewDenyHead(r, p.rules)
+		c.reviewPaidNames(r, p.rules)
 		c.reviewEverybody(r)
 		if r.tell {
 			c.warnWhile(c.options.NobodyToTell, c.nodes[r],
@@ -58,6 +66,7 @@ func (c *compiler) review(p *Policy) {
 	c.reviewMisspelt(p)
 	c.reviewWindows(p.limits)
 	c.reviewBehind(p.limits)
+	c.reviewNeverFull(p)
 	defer c.reviewSize(p)
 	for _, l := range p.limits {
 		c.reviewTime(&l.rule)
@@ -127,7 +136,8 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 			c.Warn(n, "%s: with not, %s may be anybody else; name those who are allowed", e.name, f.field)
 		}
 	}
-	if strings.HasPrefix(e.name, "custom") && !e.hasMatcher("id") {
+	if id := e.test("id"); strings.HasPrefix(e.name, "custom") && (id == nil ||
+		fieldsOf(e.name)["id"].kind == aNumber && e.takesEvery("id", id)) {
 		c.Warn(n, "%s without id allows every game and side chain", e.name)
 	}
 	if len(d.Price) > 0 && len(d.Spends) > 0 && !e.hasMatcher(priceField) {
@@ -141,7 +151,7 @@ func (c *compiler) reviewEntry(n *yamlnode.Node, e opEntry, r *rule) {
 var newAccount = []string{"new_account_name"}
 
 func (e *opEntry) hasMatcher(fields ...string) bool {
-	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return slices.Contains(fields, f.field) })
+	return slices.ContainsFunc(e.says(), func(f fieldMatcher) bool { return slices.Contains(fields, f.field) })
 }
 
 func hasNot(t matcher) bool {

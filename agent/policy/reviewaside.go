@@ -169,7 +169,7 @@ var gifts = [][2]string{{"set_withdraw_vesting_route", "to_account"}, {"create_p
 // giftPasses finds a rule that keeps value from somebody who gets some in another way.
 func (c *compiler) giftPasses(r *rule, e *opEntry, rules []*rule) string {
 	names := e.recipients()
-	if !e.group && !slices.Contains(payments, e.name) || len(names) == 0 || slices.ContainsFunc(e.fields,
+	if !e.group && !slices.Contains(payments, e.name) || len(names) == 0 || slices.ContainsFunc(e.says(),
 		func(f fieldMatcher) bool { return !e.group && !e.isRecipient(f.field) || hasNot(f.matcher) }) {
 		return ""
 	}

@@ -25,7 +25,7 @@ func (c *compiler) reviewCovered(r *rule) {
 		for j := range r.entries {
 			other := &r.entries[j]
 			// Of two that are the same the second one is too much.
-			if i == j || len(e.fields) == 0 || !e.coveredBy(r, r, other) || other.coveredBy(r, r, e) && i < j {
+			if i == j || len(e.says()) == 0 || !e.coveredBy(r, r, other) || other.coveredBy(r, r, e) && i < j {
 				continue
 			}
 			c.Warn(c.entryName(n), "%s here changes nothing: one entry is enough, and another one of %q takes all of "+

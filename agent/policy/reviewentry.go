@@ -31,10 +31,10 @@ func (c *compiler) reviewEntries(r *rule) {
 	}
 }
 
-// test returns the test of a field, nil if there is none.
+// test returns the test of a field, nil if there is none, or one that says nothing.
 func (e *opEntry) test(field string) matcher {
 	for _, f := range e.fields {
-		if f.field == field {
+		if f.field == field && !f.idle {
 			return f.matcher
 		}
 	}
@@ -84,16 +84,24 @@ func votesForAny(r *rule, e *opEntry) string {
 // proposalsToCome are numbers of proposals that nobody has made yet.
 var proposalsToCome = []int{12345, 999999}
 
-// keepsVotes reports whether a test of whom an account votes for says something. Of patterns and
-// negations of witnesses other warnings say what they take.
+// keepsVotes reports whether a test of whom an account votes for says something. Of patterns of
+// witnesses other warnings say what they take.
 func (e *opEntry) keepsVotes(field string) bool {
 	m := e.test(field)
-	if m == nil || field == "witness" {
-		return m != nil
+	switch {
+	case m == nil:
+		return false
+	case field == "witness":
+		return !takes(m, textValue(unknownText)) || has(m, isPattern)
 	}
 	return slices.ContainsFunc(proposalsToCome, func(id int) bool {
 		return !mayTake(m, value{kind: isList, items: []value{countValue(id)}})
-	}) || hasNot(m)
+	})
+}
+
+func isPattern(m matcher) bool {
+	_, is := m.(pattern)
+	return is
 }
 
 // renouncing are the values of comment_options by which an author gets less than the post earns,

@@ -207,7 +207,7 @@ func otherTextOf(test, not matcher) bool {
 // memoBeside reports whether the test is of the memo of an operation of which the entry tests
 // another field, too.
 func (p *place) memoBeside() bool {
-	return p.entry != nil && p.field == "memo" && p.name == p.field && len(p.entry.fields) > 1
+	return p.entry != nil && p.field == "memo" && p.name == p.field && len(p.entry.says()) > 1
 }
 
 // narrows reports whether a test wants a certain memo. Who forbids a payment without one, or with

@@ -17,7 +17,7 @@ func (e *opEntry) paysAnybody() bool {
 	if e.name == "escrow_transfer" {
 		payees = payees[:1]
 	}
-	return !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
+	return !slices.ContainsFunc(e.says(), func(f fieldMatcher) bool {
 		switch {
 		case hasNot(f.matcher):
 			return f.field == payeeField || slices.Contains(payees, f.field)

@@ -9,7 +9,7 @@ func (c *compiler) reviewGroup(r *rule, limits []*limit) {
 		return
 	}
 	for i := range r.entries {
-		if e := &r.entries[i]; !e.group || len(e.fields) > 0 {
+		if e := &r.entries[i]; !e.group || len(e.says()) > 0 {
 			continue
 		}
 		var said []*limit

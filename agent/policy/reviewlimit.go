@@ -118,7 +118,7 @@ func (c *compiler) reviewCounted(b binding) {
 func (b binding) seemsToCount(l *limit) bool {
 	return b.entry != nil && l.overTime() && (l.measure == measureCount || l.measure == measureRequests) &&
 		!strings.HasPrefix(b.entry.name, "custom") && slices.ContainsFunc(l.entries, func(e opEntry) bool {
-		return e.name == b.entry.name && len(e.fields) > 0
+		return e.name == b.entry.name && len(e.says()) > 0
 	})
 }
 
@@ -353,7 +353,7 @@ func (r *rule) leavesOf(allowed *rule, e *opEntry) (why string) {
 // said names an entry of a limit by what it tests.
 func (e *opEntry) said(of *opEntry) string {
 	var fields []string
-	for _, f := range e.fields {
+	for _, f := range e.says() {
 		fields = append(fields, f.field)
 	}
 	if len(fields) == 0 || e.name != of.name {

@@ -50,7 +50,7 @@ func (r *rule) forbidsBeside(other *rule) bool {
 // findsMemo reports whether the rule is about every such operation with a memo.
 func (r *rule) findsMemo(name string, memo value) bool {
 	return slices.ContainsFunc(r.entries, func(e opEntry) bool {
-		return e.name == name && len(e.fields) == 1 && e.test("memo") != nil && takes(e.test("memo"), memo)
+		return e.name == name && len(e.says()) == 1 && e.test("memo") != nil && takes(e.test("memo"), memo)
 	})
 }
 

@@ -142,7 +142,7 @@ func (r *rule) stopsAll() bool {
 
 // namesGroup reports whether the rule is about all operations of a group.
 func (r *rule) namesGroup(group string) bool {
-	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.name == group && len(e.fields) == 0 })
+	return slices.ContainsFunc(r.entries, func(e opEntry) bool { return e.name == group && len(e.says()) == 0 })
 }
 
 // doubtful reports whether a rule that asks may match by what is unclear to it and no to the deny
@@ -152,7 +152,7 @@ func (r *rule) doubtful(e *opEntry, d *rule) bool {
 		return d.text != nil
 	}
 	return slices.ContainsFunc(d.entries, func(other opEntry) bool {
-		return slices.ContainsFunc(other.fields, func(f fieldMatcher) bool {
+		return slices.ContainsFunc(other.says(), func(f fieldMatcher) bool {
 			sh := fieldsOf(e.name)[f.field]
 			return sh == nil || sh.hasMembers() || sh.absent
 		})
@@ -185,7 +185,7 @@ func (c *compiler) reviewKeys(r *rule) {
 
 // refuses reports whether the entry takes no operation with this value in the field.
 func (e *opEntry) refuses(field string, v value) bool {
-	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
+	return slices.ContainsFunc(e.says(), func(f fieldMatcher) bool {
 		return f.field == field && independent(f.matcher) && f.matcher.check(new(scope), v) == no
 	})
 }

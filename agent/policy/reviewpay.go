@@ -62,7 +62,7 @@ func (e *opEntry) forbidsPaying() bool {
 		return false
 	}
 	amounts, named := 0, false
-	for _, f := range e.fields {
+	for _, f := range e.says() {
 		switch {
 		case e.isRecipient(f.field):
 			named = named || !hasNot(f.matcher)
@@ -324,14 +324,14 @@ func unwrapped(m matcher) matcher {
 }
 
 func (e *opEntry) testsRecipient() bool {
-	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return e.isRecipient(f.field) })
+	return slices.ContainsFunc(e.says(), func(f fieldMatcher) bool { return e.isRecipient(f.field) })
 }
 
 // instead returns in words what the other operation does, and what to write.
 func (e *opEntry) instead(pay payment, way string) string {
 	names := e.recipients()
 	switch who := e.payee(pay); {
-	case len(names) > 0 && len(e.fields) == 1:
+	case len(names) > 0 && len(e.says()) == 1:
 		return fmt.Sprintf("which pays %s too; write active: {payee: {any: %s}}", pay.to, textIn(names))
 	case !e.testsRecipient():
 		return fmt.Sprintf("which pays too; deny %s in the same way", way)

@@ -139,7 +139,7 @@ func (e *opEntry) about(id string, is func(matcher) bool) bool {
 	if e.name != "custom_json" {
 		return false
 	}
-	return !slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
+	return !slices.ContainsFunc(e.says(), func(f fieldMatcher) bool {
 		switch f.field {
 		case "id":
 			return !mayTake(f.matcher, textValue(id))
@@ -195,7 +195,7 @@ func (r *rule) paysTokens(by *rule, e *opEntry, rules []*rule) (move tokenMove, 
 	for _, name := range e.recipients() {
 		receivers = append(receivers, inJSON(name))
 	}
-	known := len(receivers) > 0 && !slices.ContainsFunc(e.fields,
+	known := len(receivers) > 0 && !slices.ContainsFunc(e.says(),
 		func(f fieldMatcher) bool { return hasNot(f.matcher) })
 	if !known {
 		receivers = []value{inJSON(unknownText)}

@@ -39,7 +39,7 @@ func (c *compiler) reviewAlwaysAsked(r *rule, rules []*rule) {
 	default:
 		for i, e := range asked {
 			// Who only names an operation, and has it asked about elsewhere, may mean just that.
-			if len(e.fields) > 0 {
+			if len(e.says()) > 0 {
 				c.Warn(c.nodes[r], "%q never allows %[3]s as it is written here by itself: %[2]q asks about all of "+
 					"that, "+instead, r.name, by[i].name, e.name)
 			}

@@ -66,6 +66,7 @@ type opEntry struct {
 type fieldMatcher struct {
 	field   string
 	matcher matcher
+	idle    bool // each value fits that there can be; known once the review began
 }
 
 // nameSet is a set of accounts or apps; nil is any.

@@ -10,6 +10,7 @@ import (
 
 	"pksa/agent/approve"
 	"pksa/agent/audit"
+	"pksa/agent/cosign"
 	"pksa/agent/ledger"
 	"pksa/agent/link"
 	"pksa/agent/policy"
@@ -29,6 +30,10 @@ type proposal struct {
 	nonce    protocol.Nonce
 	prospect *policy.Prospect // the first half of the decision; nil if refusal is set
 	tx       *transaction     // of sign
+	// others is the signatures of others beside a transaction that the application made; nil if it
+	// did not send any, nor asks what is missing.
+	others  []hive.Signature
+	signers *cosign.Signers // who has to sign it; nil if nobody asked, or no node told
 
 	refusal  *refusal  // made before the policy is asked
 	obstacle *obstacle // what would be allowed cannot be done
@@ -322,6 +327,11 @@ func (a *Agent) decide(p *proposal, v ledger.View, j *judged) {
 		a.openSession(p, v, j)
 	}
 	j.obstacle = p.obstacle
+	if j.obstacle == nil && p.request.Exact && p.request.Broadcast && p.signers == nil {
+		j.obstacle = &obstacle{text: protocol.TextBusy, outcome: "busy",
+			reason: "the policy denied it when nodes would have been asked who has to sign, and another is in " +
+				"force now"}
+	}
 	if j.decision.Verdict == policy.Ask && j.refusal == nil && j.obstacle == nil {
 		j.refusal = a.asks.reserve(p, j.decision.Reserved())
 	}

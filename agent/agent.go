@@ -144,9 +144,10 @@ type Agent struct {
 	begun       chan struct{} // closed when requests may be recorded
 	beginFailed error         // why they may not, and the run ended. Owned by awaitClock until Run waits for it
 
-	noHead  atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
-	twins   twins                     // whether another copy of this wallet serves
-	earlier sync.Map                  // ledger.RequestKey of requests that an earlier process left unfinished
+	noHead    atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
+	noSigners atomic.Pointer[time.Time] // when nodes did not say who has to sign
+	twins     twins                     // whether another copy of this wallet serves
+	earlier   sync.Map                  // ledger.RequestKey of requests that an earlier process left unfinished
 
 	quit     <-chan struct{} // closed when the stop begins. Set by Run
 	work     context.Context // of admitted work: outlives the links, ends at the stop deadline. Set by Run

@@ -453,12 +453,15 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 	if p.request.Exact {
 		info.Reason += fmt.Sprintf("; the app made the transaction, which can be included until %s",
 			p.tx.tx.Expiration.Time().Format(time.RFC3339))
+		if n := len(p.others); n > 0 {
+			info.Reason += fmt.Sprintf("; it brought signatures of others: %d", n)
+		}
 	}
 	a.describe(p, &info)
 	w := a.asks.add(info, [32]byte(info.Digest), p.request.Ops)
 	defer a.asks.remove(number)
 	p.run.rest()
-	p.prospect = nil
+	p.prospect, p.signers = nil, nil
 	a.log.Info("a person is asked; `pksa pending` shows it", append(p.run.attrs(), "number", number, "until", until)...)
 	if !a.tellAsked(info, w) && policy.TellFirst(info.Consents) && info.ByPasskey {
 		p.refusal = &refusal{code: policy.CodeNobodyToAsk, reason: "a rule has people told first, and all of the " +
@@ -490,6 +493,9 @@ func (a *Agent) ask(ctx context.Context, p *proposal, number uint64, j judged) (
 func (a *Agent) afterAsking(ctx context.Context, p *proposal, number uint64) (granted, bool) {
 	if p.refusal == nil {
 		a.foresee(p)
+		if p.request.Exact {
+			a.lookAtSigners(ctx, p) // hours may have passed
+		}
 	}
 	var j judged
 	result, err := a.ledger.Decide(ctx, number, func(v ledger.View) ledger.Ruling {

@@ -72,7 +72,7 @@ func (a *Agent) answerAuth(ctx context.Context, g granted, data protocol.AuthReq
 		a.noteHeld(ctx, g.session)
 	}
 	answer := protocol.AuthAckData{Expire: g.session.Expires.UnixMilli(), Token: g.session.Token}
-	answer.Exact = data.App.Exact
+	answer.Exact, answer.Shared = data.App.Exact, data.App.Shared
 	outcome := "session"
 	if c := data.Challenge; c != nil {
 		signed, _, err := a.prove(g, c.KeyType, c.Challenge, false)

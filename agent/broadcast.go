@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pksa/agent/cosign"
 	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/agent/policy"
@@ -18,9 +19,9 @@ import (
 
 // carryOut signs and, if asked, broadcasts what was admitted. The record that permits it is on
 // disk.
-func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, request *policy.Request) {
-	r := g.run
-	signed, err := a.sign(g, tx)
+func (a *Agent) carryOut(ctx context.Context, g granted, p *proposal) {
+	r, tx, request := g.run, p.tx, p.request
+	signed, err := a.sign(g, p)
 	if err != nil {
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
 			answer: r.nack(protocol.TextInternal), failed: true})
@@ -30,13 +31,15 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, reques
 	// the transaction up until it has expired; one that was not to be broadcast is answered with an
 	// error.
 	crashpoint("signed")
+	if request.Exact {
+		g.exact = p.collect(&signed)
+	}
 	text, err := a.network.AppendJSON(nil, signed)
 	switch {
 	case err != nil:
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
 			answer: r.nack(protocol.TextInternal), failed: true})
 	case request.Exact && !request.Broadcast:
-		g.exact = &protocol.SignAckData{ID: tx.id, Signatures: signed.Signatures}
 		a.finish(ctx, g, ending{outcome: "signed", answer: r.exactAck(g.exact, false)})
 	case !request.Broadcast:
 		// The application may send it whenever it likes: what becomes of it is not looked up, and
@@ -46,7 +49,6 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, reques
 			Data: text, Broadcast: &no}})
 	default:
 		if request.Exact {
-			g.exact = &protocol.SignAckData{ID: tx.id, Signatures: signed.Signatures}
 			a.broadcast(ctx, g, node.Transaction{ID: tx.id, Expiration: tx.tx.Expiration, JSON: text})
 			return
 		}
@@ -57,8 +59,35 @@ func (a *Agent) carryOut(ctx context.Context, g granted, tx *transaction, reques
 	}
 }
 
+// collect returns the answer about a transaction that the application made and this wallet signed.
+// It has our signatures alone, and what is still missing if the application asks that. What is
+// broadcast gets the signatures of others that the chain needs, besides.
+func (p *proposal) collect(signed *hive.SignedTransaction) *protocol.SignAckData {
+	answer := &protocol.SignAckData{ID: p.tx.id, Signatures: signed.Signatures}
+	if p.signers == nil {
+		return answer
+	}
+	made, err := cosign.Recover(p.tx.digest, signed.Signatures)
+	if err != nil {
+		return answer // unreachable: each signature was checked when it was made
+	}
+	if p.others != nil {
+		ours := make([]hive.PublicKey, len(made))
+		for i, one := range made {
+			ours[i] = one.Key
+		}
+		missing := p.signers.Missing(ours)
+		answer.Missing = append([]hive.Shortfall{}, missing[:min(len(missing), protocol.MaxMissing)]...)
+	}
+	if p.request.Broadcast {
+		signed.Signatures = p.signers.Choose(made)
+	}
+	return answer
+}
+
 // sign signs with each key that the operations need, the posting key first, and with no other.
-func (a *Agent) sign(g granted, tx *transaction) (hive.SignedTransaction, error) {
+func (a *Agent) sign(g granted, p *proposal) (hive.SignedTransaction, error) {
+	tx := p.tx
 	signed := hive.SignedTransaction{Transaction: tx.tx}
 	held, err := a.reach(g, policy.SigningRoles(tx.tx.Operations)...)
 	if err != nil {
@@ -74,6 +103,9 @@ func (a *Agent) sign(g granted, tx *transaction) (hive.SignedTransaction, error)
 			keys = append(keys, key)
 		}
 	}
+	if err := p.mayBroadcast(keys); err != nil {
+		return signed, err
+	}
 	for _, key := range keys {
 		signature, err := key.Sign(tx.digest)
 		if err != nil {
@@ -82,6 +114,22 @@ func (a *Agent) sign(g granted, tx *transaction) (hive.SignedTransaction, error)
 		signed.Signatures = append(signed.Signatures, signature)
 	}
 	return signed, nil
+}
+
+// mayBroadcast returns why a transaction that the application made is not signed for its broadcast:
+// other keys are held by now than when nodes told who has to sign, and these do not suffice.
+func (p *proposal) mayBroadcast(keys []*keystore.Key) error {
+	if !p.request.Exact || !p.request.Broadcast {
+		return nil
+	}
+	ours := make([]hive.PublicKey, len(keys))
+	for i, key := range keys {
+		ours[i] = key.Public()
+	}
+	if against := p.signers.Against(ours); against != "" {
+		return errors.New(against)
+	}
+	return nil
 }
 
 // reach returns the keys with which an admitted request is carried out. It is the only way to a

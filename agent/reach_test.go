@@ -33,6 +33,7 @@ var callers = map[string]string{
 	"prove":           "answerAuth answerChallenge",
 	"sign":            "carryOut",
 	"carryOut":        "serveSign",
+	"collect":         "carryOut", // adds signatures of others, and makes none
 	"answerChallenge": "serveChallenge",
 	"answerAuth":      "serveAuth",
 	// Who says that a commit allows a request, and who looks.
@@ -116,6 +117,9 @@ allow:
 	text := func(keyType, text string) string {
 		return fmt.Sprintf(`{"key_type":%q,"challenge":%s`, keyType, hive.AppendString(nil, text))
 	}
+	// A signature that the chain would take beside ours, and one that it would take alone.
+	others := `"signatures":["` + signedBy(t, keeper("one"), whole) + `","` +
+		signedBy(t, keyOf("alice", hive.Active), whole) + `"],`
 	ways := []struct{ cmd, payload string }{ // without nonce and closing brace
 		{"sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":true`)},
 		{"sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":false`)},
@@ -126,6 +130,11 @@ allow:
 		{"sign_req", sign("active", `"tx":`+whole+`,"broadcast":true`)},
 		{"sign_req", sign("active", `"tx":`+strings.Replace(whole, legacy, voting+","+legacy, 1)+`,"broadcast":false`)},
 		{"sign_req", sign("posting", `"ops":[`+voting+`],"tx":`+whole+`,"broadcast":true`)},
+		{"sign_req", sign("active", `"tx":`+whole+`,`+others+`"broadcast":true`)},
+		{"sign_req", sign("active", `"tx":`+whole+`,`+others+`"broadcast":false`)},
+		{"sign_req", sign("active", `"tx":`+whole+`,"signatures":[],"broadcast":false`)},
+		{"sign_req", sign("active", `"ops":[`+legacy+`],`+others+`"broadcast":true`)},
+		{"sign_req", sign("posting", `"ops":[`+voting+`],"tx":`+whole+`,`+others+`"broadcast":true`)},
 		{"challenge_req", text("active", whole)},
 		{"challenge_req", text("active", packed)},
 		{"challenge_req", text("posting", legacy)},

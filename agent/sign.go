@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"pksa/agent/config"
+	"pksa/agent/cosign"
 	"pksa/agent/node"
 	"pksa/agent/policy"
 	"pksa/protocol"
@@ -32,6 +34,11 @@ const (
 	// headAgain is for how long after that nobody waits again; the head is fetched in the
 	// background.
 	headAgain = 15 * time.Second
+	// signersWait is how long a request waits for nodes to say who has to sign.
+	signersWait = 5 * time.Second
+	// signersAgain is for how long after that in vain nobody asks them again: requests of the app
+	// wait behind it for their turn.
+	signersAgain = 15 * time.Second
 	// maxShift bounds, in seconds, how far an expiration is moved to make the id unique.
 	maxShift = 60
 )
@@ -47,7 +54,7 @@ type transaction struct {
 // serveSign takes a sign_req from its decoded payload on.
 func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData) {
 	p := proposal{
-		run: r,
+		run: r, others: data.Signatures,
 		request: &policy.Request{
 			Kind: policy.Sign, Account: r.msg.Account, App: r.app, Role: data.KeyType, Broadcast: data.Broadcast,
 		},
@@ -83,7 +90,7 @@ func (a *Agent) serveSign(ctx context.Context, r *run, data protocol.SignReqData
 	if !ok {
 		return
 	}
-	a.carryOut(ctx, granted, p.tx, p.request)
+	a.carryOut(ctx, granted, &p)
 }
 
 // operations reads what the application sent. An error names operation and field.
@@ -128,12 +135,9 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, 
 		p.refusal = &refusal{code: code, reason: reason}
 		return
 	}
-	// Mostly it is known; then nothing is waited for.
-	a.endLarge(p.run)
-	late := time.AfterFunc(headLate, p.run.letNext)
-	head, err := a.head(ctx)
-	late.Stop()
-	a.beginLarge(ctx, p.run)
+	var head node.Head
+	var err error
+	a.meanwhile(ctx, p.run, func() { head, err = a.head(ctx) }) // mostly it is known
 	if err != nil {
 		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
 		p.obstacle = &obstacle{text: protocol.TextBroadcastNoNode, outcome: "no node", reason: err.Error()}
@@ -150,7 +154,7 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, 
 			return
 		}
 	}
-	if tx.Operations, err = a.readBack(tx, head.MaxTransactionSize); err == nil {
+	if tx.Operations, err = a.readBack(tx, head.MaxTransactionSize, len(p.others)); err == nil {
 		p.request.Ops = tx.Operations
 		a.foresee(p)
 		if exact == nil {
@@ -175,8 +179,74 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, 
 			a.alarm(alarmDiffers, "err", err)
 		}
 		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
+	case exact != nil && p.obstacle == nil:
+		a.meanwhile(ctx, p.run, func() { a.lookAtSigners(ctx, p) })
 	}
 }
+
+// meanwhile waits for nodes. Those behind the request in its account begin if that takes long.
+func (a *Agent) meanwhile(ctx context.Context, r *run, wait func()) {
+	a.endLarge(r)
+	late := time.AfterFunc(headLate, r.letNext)
+	wait()
+	late.Stop()
+	a.beginLarge(ctx, r)
+}
+
+// lookAtSigners finds out who has to sign a transaction that an application made, where it is to be
+// broadcast or the application asks what is missing. What cannot be broadcast is known before
+// anything is charged or signed. Nodes that are silent keep nothing from being signed. Of what the
+// rules surely deny nobody is asked.
+func (a *Agent) lookAtSigners(ctx context.Context, p *proposal) {
+	if p.prospect.Outlook() == policy.SurelyDenied {
+		return
+	}
+	others, err := cosign.Recover(p.tx.digest, p.others)
+	if err != nil {
+		p.refusal = &refusal{code: policy.CodeUnsupported, reason: err.Error()}
+		return
+	}
+	if p.others == nil && !p.request.Broadcast {
+		return
+	}
+	var ours []hive.PublicKey
+	for _, role := range policy.SigningRoles(p.tx.tx.Operations) {
+		if public, held := a.keys.Public(p.run.msg.Account, role); held && !slices.Contains(ours, public) {
+			ours = append(ours, public) // without one of them it is refused, see decide
+		}
+	}
+	p.signers, err = a.whoSigns(ctx, p.tx.tx, ours, others)
+	switch {
+	case !p.request.Broadcast && err != nil:
+		a.log.Warn("signers not looked up: the application is not told what is missing", append(p.run.attrs(), "err",
+			err)...)
+	case !p.request.Broadcast:
+	case err != nil:
+		p.obstacle = &obstacle{text: protocol.TextBroadcastNoNode, outcome: "no node", reason: err.Error()}
+	default:
+		if against := p.signers.Against(ours); against != "" {
+			p.obstacle = &obstacle{text: protocol.TextBroadcastAuthority, outcome: "refused", reason: against}
+		}
+	}
+}
+
+// whoSigns asks nodes who has to sign a transaction.
+func (a *Agent) whoSigns(ctx context.Context, tx hive.Transaction, ours []hive.PublicKey,
+	others []cosign.Signature) (*cosign.Signers, error) {
+	if last := a.noSigners.Load(); last != nil && time.Since(*last) < signersAgain {
+		return nil, errNoSigners
+	}
+	asking, cancel := context.WithTimeout(ctx, signersWait)
+	defer cancel()
+	signers, err := cosign.LookUp(asking, a.node.Authorities, tx, a.network, ours, others)
+	if now := time.Now(); err != nil {
+		a.noSigners.Store(&now)
+	}
+	return signers, err
+}
+
+// errNoSigners spares requests a wait in vain.
+var errNoSigners = errors.New("no Hive API node told a moment ago which signatures accounts ask for")
 
 // maker returns the app that made the transaction, empty if the wallet does.
 func (p *proposal) maker() string {
@@ -249,12 +319,13 @@ func (e *differsError) Error() string {
 
 // readBack returns the operations of a transaction as the chain will read them: decoded from its
 // bytes, not as the application wrote them. The policy sees no others. Size zero is no bound.
-func (a *Agent) readBack(tx hive.Transaction, maxSize int) ([]hive.Operation, error) {
+// others is how many signatures of others are with it.
+func (a *Agent) readBack(tx hive.Transaction, maxSize, others int) ([]hive.Operation, error) {
 	bytes, err := a.network.Serialize(tx)
 	if err != nil {
 		return nil, err
 	}
-	signatures := len(policy.SigningRoles(tx.Operations)) * len(hive.Signature{})
+	signatures := (len(policy.SigningRoles(tx.Operations)) + others) * len(hive.Signature{})
 	if size := len(bytes) + countSize + signatures; maxSize > 0 && size > maxSize {
 		return nil, fmt.Errorf("the transaction has %d bytes, the chain takes %d", size, maxSize)
 	}

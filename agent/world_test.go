@@ -55,6 +55,7 @@ type world struct {
 	relay  *relaytest.Server
 	config *config.Config
 	log    *slog.Logger
+	beside *world // whose relay and chain it uses; nil: its own
 
 	transport   func(http.RoundTripper) http.RoundTripper // changes the way to the nodes; nil: it stays
 	notify      http.RoundTripper                         // the servers of notifiers
@@ -85,6 +86,9 @@ type worldOptions struct {
 	// probes is for tests of other copies, and of hostile relays. In all others the relay counts as
 	// the agent's own, at which there are no probes: they hold what the wallet says to silence.
 	probes bool
+	// beside is a world whose relay and chain this wallet uses, too. Its relay must know the
+	// accounts.
+	beside *world
 	log    *slog.Logger // of everything in the world; nil: none, or the test's own with -v
 }
 
@@ -131,8 +135,12 @@ func newWorld(t *testing.T, o worldOptions) *world {
 		o.accounts = []hive.AccountName{"alice"}
 	}
 	w.makeKeys(o.accounts)
-	w.chain = nodetest.NewChain(nodetest.Options{})
-	w.node = w.chain.NewNode("node.test")
+	if w.beside = o.beside; w.beside != nil {
+		w.chain, w.node, w.relay = o.beside.chain, o.beside.node, o.beside.relay
+	} else {
+		w.chain = nodetest.NewChain(nodetest.Options{})
+		w.node = w.chain.NewNode("node.test")
+	}
 	known := map[hive.AccountName][]hive.PublicKey{}
 	for _, name := range append([]hive.AccountName{"bob"}, o.accounts...) {
 		w.chain.AddAccount(nodetest.Account{
@@ -144,13 +152,15 @@ func newWorld(t *testing.T, o worldOptions) *world {
 			known[name] = append(known[name], keyOf(name, role).Public())
 		}
 	}
-	var err error
 	served := relay.Options{Keys: relay.FixedKeys(known), Logger: w.log}
 	if o.relay != nil {
 		o.relay(&served)
 	}
-	if w.relay, err = relaytest.Start(relaytest.Options{Relay: served, Fault: o.fault}); err != nil {
-		t.Fatal(err)
+	if w.relay == nil {
+		var err error
+		if w.relay, err = relaytest.Start(relaytest.Options{Relay: served, Fault: o.fault}); err != nil {
+			t.Fatal(err)
+		}
 	}
 	w.config = config.Default(w.home)
 	w.config.Relays = []config.Relay{{URL: w.relay.URL, Plaintext: true}}
@@ -282,7 +292,9 @@ func (w *world) end() {
 func (w *world) close() {
 	w.t.Helper()
 	w.end()
-	w.relay.Close()
+	if w.beside == nil {
+		w.relay.Close()
+	}
 	if err := w.ledger.Close(); err != nil {
 		w.t.Errorf("closing the ledger: %v", err)
 	}

@@ -49,6 +49,11 @@ const (
 	// MaxNames bounds the names in one object. The largest object of HAS or of the chain has about
 	// twenty. The bound keeps the search for equal names cheap.
 	MaxNames = 256
+	// MaxSignatures bounds the signatures of others beside a transaction. The chain's bound is the
+	// size of the transaction; an authority has at most 40 members.
+	MaxSignatures = 64
+	// MaxMissing bounds the authorities of which an answer says that they are not satisfied.
+	MaxMissing = 64
 	// MaxOps bounds the operations in one request. The largest transaction of the chain, 64 KiB,
 	// holds fewer.
 	MaxOps = 16_384

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"pksa/protocol"
 	"pksa/protocol/hive"
@@ -22,6 +25,20 @@ type exactVectors struct {
 	Transaction []exactTransaction `json:"transactions"`
 	Payloads    []exactPayload     `json:"payloads"`
 	Refused     []exactRefused     `json:"refused"`
+	Shared      exactShared        `json:"shared"`
+}
+
+// exactShared is accounts, who signed the first transaction, and what is missing then.
+type exactShared struct {
+	Accounts map[hive.AccountName]jsontext.Value `json:"accounts"` // their active authority
+	Cases    []exactMissing                      `json:"cases"`
+}
+
+type exactMissing struct {
+	Signers    []string         `json:"signers"` // labels
+	Signatures []string         `json:"signatures"`
+	Missing    []jsontext.Value `json:"missing"`
+	Broadcast  []string         `json:"broadcast"` // signers whose signatures the chain needs; none if some are missing
 }
 
 type exactTransaction struct {
@@ -50,8 +67,14 @@ type exactRefused struct {
 func TestExactVectors(t *testing.T) {
 	const path, passphrase = "../examples/docs/exact.json", "6cb8c9ab-3d53-4d2b-8a3b-5f0a1c2d3e4f"
 	key := hive.PrivateKeyFromSeed("exact transactions: active")
-	v := exactVectors{Says: "Vectors of exact.md. The key is SHA-256 of its label.",
+	v := exactVectors{Says: "Vectors of exact.md. A key is SHA-256 of its label.",
 		Keys: map[string]string{"exact transactions: active": key.Public().String()}}
+	keepers := map[string]*hive.PrivateKey{}
+	for _, label := range []string{"exact transactions: active", "exact transactions: keeper one",
+		"exact transactions: keeper two", "exact transactions: carol"} {
+		keepers[label] = hive.PrivateKeyFromSeed(label)
+		v.Keys[label] = keepers[label].Public().String()
+	}
 	frame := func(ops string) string {
 		return `{"ref_block_num":4660,"ref_block_prefix":305419896,"expiration":"2030-01-01T00:00:00",` +
 			`"operations":[` + ops + `],"extensions":[]}`
@@ -82,6 +105,17 @@ func TestExactVectors(t *testing.T) {
 		tx.Digest, tx.Signature = digest.String(), signature.String()
 	}
 	v.Transaction = append(v.Transaction, tx)
+	signedBy := func(label string) string {
+		raw, err := hex.DecodeString(tx.Digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		signature, err := keepers[label].Sign(hive.Digest(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return signature.String()
+	}
 	sign := func(members string) string {
 		return `{"key_type":"active",` + members + `,"broadcast":false,"nonce":1700000000000}`
 	}
@@ -91,6 +125,16 @@ func TestExactVectors(t *testing.T) {
 		{Name: "sign_req_data, operations as arrays", Clear: sign(`"tx":` + tx.JSON[0])},
 		{Name: "sign_req_data, operations as objects", Clear: sign(`"tx":` + tx.JSON[1])},
 		{Name: "sign_ack data", Clear: `{"id":"` + tx.ID + `","signatures":["` + tx.Signature + `"]}`},
+		{Name: "auth_req_data that asks for both", Clear: `{"app":{"name":"shop","tx":true,"signatures":true}}`},
+		{Name: "auth_ack_data that says yes to both", Clear: `{"expire":1700086400000,"token":"` + passphrase +
+			`","tx":true,"signatures":true}`},
+		{Name: "sign_req_data that asks what is missing", Clear: sign(`"tx":` + tx.JSON[0] + `,"signatures":[]`)},
+		{Name: "sign_req_data with a signature of another", Clear: sign(`"tx":` + tx.JSON[0] + `,"signatures":["` +
+			signedBy("exact transactions: keeper one") + `"]`)},
+		{Name: "sign_ack data, one is missing", Clear: `{"id":"` + tx.ID + `","signatures":["` + tx.Signature +
+			`"],"missing":[{"account":"alice","authority":"active","weight":1,"threshold":2}]}`},
+		{Name: "sign_ack data, nothing is missing", Clear: `{"id":"` + tx.ID + `","signatures":["` + tx.Signature +
+			`"],"missing":[]}`},
 	} {
 		salt := [8]byte{byte(i), 1, 2, 3, 4, 5, 6, 7}
 		p.Passphrase, p.Salt = passphrase, hex.EncodeToString(salt[:])
@@ -105,6 +149,13 @@ func TestExactVectors(t *testing.T) {
 		{"a member that a transaction does not have", sign(`"tx":` + tail + `,"fee":1}`)},
 		{"signed already", sign(`"tx":` + tail + `,"signatures":["` + tx.Signature + `"]}`)},
 		{"an answer in the place of a request", v.Payloads[4].Clear},
+		{"an answer that says what is missing, in the place of a request", v.Payloads[9].Clear},
+		{"signatures beside ops", sign(`"ops":[["vote",{}]],"signatures":[]`)},
+		{"signatures that are none", sign(`"tx":` + tx.JSON[0] + `,"signatures":null`)},
+		{"a signature with a high s", sign(`"tx":` + tx.JSON[0] + `,"signatures":["` + tx.Signature[:66] +
+			strings.Repeat("f", 31) + "e" + tx.Signature[98:] + `"]`)},
+		{"a signature for a key that is not compressed", sign(`"tx":` + tx.JSON[0] + `,"signatures":["1b` +
+			tx.Signature[2:] + `"]`)},
 	}
 	for _, r := range v.Refused {
 		if _, err := protocol.DecodeSignReqData([]byte(r.Clear)); err == nil {
@@ -117,6 +168,18 @@ func TestExactVectors(t *testing.T) {
 			t.Errorf("%s: %+v, %v", p.Name, data, err)
 		}
 	}
+	for _, p := range v.Payloads[7:9] {
+		if data, err := protocol.DecodeSignReqData([]byte(p.Clear)); err != nil || data.Signatures == nil {
+			t.Errorf("%s: %+v, %v", p.Name, data, err)
+		}
+	}
+	for _, p := range v.Payloads[9:11] {
+		data, err := protocol.DecodeSignAckData([]byte(p.Clear))
+		if again, _ := data.Encode(); err != nil || string(again) != p.Clear {
+			t.Errorf("%s: %+v, %v", p.Name, data, err)
+		}
+	}
+	v.Shared = sharedVectors(t, tx, keepers, signedBy)
 	var text bytes.Buffer
 	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
@@ -132,4 +195,74 @@ func TestExactVectors(t *testing.T) {
 	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, text.Bytes()) {
 		t.Errorf("%s is not what the program makes; run this test with -update: %v", path, err)
 	}
+}
+
+// sharedVectors is what is missing of signatures of the transaction, where alice has three keys and
+// an account of which two have to sign, and carol has two keys.
+func sharedVectors(t *testing.T, tx exactTransaction, keepers map[string]*hive.PrivateKey,
+	signedBy func(string) string) exactShared {
+	t.Helper()
+	const own, one, two, carol = "exact transactions: active", "exact transactions: keeper one",
+		"exact transactions: keeper two", "exact transactions: carol"
+	weight := func(label string, n uint16) hive.KeyWeight {
+		return hive.KeyWeight{Key: keepers[label].Public(), Weight: n}
+	}
+	controls := map[hive.AccountName]hive.Authority{
+		"alice": {WeightThreshold: 2, KeyAuths: []hive.KeyWeight{weight(own, 1), weight(one, 1), weight(two, 1)},
+			AccountAuths: []hive.AccountWeight{{Account: "carol", Weight: 1}}},
+		"carol": {WeightThreshold: 3, KeyAuths: []hive.KeyWeight{weight(two, 1), weight(carol, 2)}},
+	}
+	parsed, err := hive.Mainnet.ParseTransaction([]byte(tx.JSON[0]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	quorum := hive.NewQuorum(parsed.Transaction)
+	s := exactShared{Accounts: map[hive.AccountName]jsontext.Value{}}
+	for name, authority := range controls {
+		quorum.Learn(name, &hive.Controls{Active: authority})
+		text := `{"weight_threshold":` + string(jsonOf(t, authority.WeightThreshold)) + `,"account_auths":[`
+		for _, w := range authority.AccountAuths {
+			text += string(jsonOf(t, []any{w.Account, w.Weight}))
+		}
+		text += `],"key_auths":[`
+		for i, w := range authority.KeyAuths {
+			text += map[bool]string{true: ","}[i > 0] + string(jsonOf(t, []any{w.Key.String(), w.Weight}))
+		}
+		s.Accounts[name] = jsontext.Value(text + `]}`)
+	}
+	for _, signers := range [][]string{{own}, {own, one}, {own, one, two}, {own, carol}, {own, two, carol}, {two,
+		carol}, {carol}} {
+		c := exactMissing{Signers: signers, Missing: []jsontext.Value{}, Broadcast: []string{}}
+		var keys []hive.PublicKey
+		for _, label := range signers {
+			c.Signatures = append(c.Signatures, signedBy(label))
+			keys = append(keys, keepers[label].Public())
+		}
+		for _, lack := range quorum.Lacks(keys) {
+			c.Missing = append(c.Missing, jsonOf(t, struct {
+				Account   hive.AccountName `json:"account"`
+				Authority string           `json:"authority"`
+				Weight    uint32           `json:"weight"`
+				Threshold uint32           `json:"threshold"`
+			}{lack.Account, lack.Role.String(), lack.Weight, lack.Threshold}))
+		}
+		for _, key := range quorum.Choose(keys) {
+			for _, label := range signers {
+				if keepers[label].Public() == key {
+					c.Broadcast = append(c.Broadcast, label)
+				}
+			}
+		}
+		s.Cases = append(s.Cases, c)
+	}
+	return s
+}
+
+func jsonOf(t *testing.T, v any) []byte {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }

@@ -74,6 +74,9 @@ func fuzzPayload[T interface{ Encode() ([]byte, error) }](f *testing.F, decode f
 	}
 	f.Add([]byte(`{"key_type":"active","tx":{"ref_block_num":1,"ref_block_prefix":2,` +
 		`"expiration":"2030-01-01T00:00:00","operations":[["vote",{}]],"extensions":[]},"broadcast":true}`))
+	f.Add([]byte(`{"key_type":"active","tx":{"ref_block_num":1,"ref_block_prefix":2,` +
+		`"expiration":"2030-01-01T00:00:00","operations":[["vote",{}]]},"signatures":["` + aSignature +
+		`"],"broadcast":true}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		data, err := decode(text)
 		if err != nil {
@@ -95,6 +98,8 @@ func FuzzDecodeAuthAckData(f *testing.F) { fuzzPayload(f, protocol.DecodeAuthAck
 func FuzzDecodeSignReqData(f *testing.F) { fuzzPayload(f, protocol.DecodeSignReqData) }
 func FuzzDecodeSignAckData(f *testing.F) {
 	f.Add([]byte(`{"id":"` + strings.Repeat("0a", 20) + `","signatures":["` + aSignature + `"]}`))
+	f.Add([]byte(`{"id":"` + strings.Repeat("0a", 20) + `","signatures":["` + aSignature + `"],"missing":[` +
+		`{"account":"alice","authority":"active","weight":1,"threshold":2}]}`))
 	fuzzPayload(f, protocol.DecodeSignAckData)
 }
 func FuzzDecodeChallengeReqData(f *testing.F) { fuzzPayload(f, protocol.DecodeChallengeReqData) }

@@ -70,6 +70,8 @@ var rows = []row{
 	{"agent/backup", []string{"agent/ledger"}},               // for the points at which a test kills it
 	// It looks up what was charged for, and gives it back.
 	{"agent/refund", []string{"agent/ledger", "agent/node", "agent/policy"}},
+	// It asks which keys have to sign.
+	{"agent/cosign", []string{"agent/node"}},
 	// It compares what hosts say of accounts with what the ledger has of them.
 	{"agent/guard", []string{"agent/ledger", "agent/node"}},
 	// Why a server was of no use, in words that all of them have.

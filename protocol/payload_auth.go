@@ -23,6 +23,9 @@ type AppInfo struct {
 	PubKey      string // only Keychain knows it; ignore it
 	// Exact asks whether the wallet signs transactions that the application made: member tx, true.
 	Exact bool
+	// Shared asks whether the wallet adds its signature to those of others: member signatures,
+	// true.
+	Shared bool
 }
 
 // AuthChallenge is a challenge inside an auth_req. Its text is not checked by [CheckChallenge] yet.
@@ -53,7 +56,7 @@ func (o *object) app() AppInfo {
 	if !ok {
 		return AppInfo{}
 	}
-	names := []string{"name", "description", "icon", "pubkey", "tx"}
+	names := []string{"name", "description", "icon", "pubkey", "tx", "signatures"}
 	inner := o.innerOf("app", value, &object{names: names, open: true})
 	app := AppInfo{
 		Name:        inner.text("name"),
@@ -61,9 +64,11 @@ func (o *object) app() AppInfo {
 		Icon:        inner.optionalText("icon"),
 		PubKey:      inner.optionalText("pubkey"),
 	}
-	if value, ok := inner.raw("tx"); ok { // anything else is of an application that means something else
-		app.Exact = string(value) == "true"
+	asks := func(name string) bool { // anything else is of an application that means something else
+		value, _ := inner.raw(name)
+		return string(value) == "true"
 	}
+	app.Exact, app.Shared = asks("tx"), asks("signatures")
 	if app.Name == "" {
 		inner.fail("name", ReasonValue)
 	}
@@ -102,6 +107,9 @@ func (d AuthReqData) Encode() ([]byte, error) {
 	if d.App.Exact {
 		w.boolean("tx", true)
 	}
+	if d.App.Shared {
+		w.boolean("signatures", true)
+	}
 	w.close()
 	if c := d.Challenge; c != nil {
 		w.name("challenge")
@@ -123,13 +131,17 @@ type AuthAckData struct {
 	// Exact says that the wallet signs transactions that the application made: member tx, true. It
 	// is told only to who asks, since some applications refuse members that they do not know.
 	Exact bool
+	// Shared says that it adds its signature to those of others: member signatures, true. It is
+	// told only to who asks, too.
+	Shared bool
 }
 
 // DecodeAuthAckData reads the clear payload of auth_ack on the application's side. The challenge
 // may have either of its two names, or both with equal content. The caller checks whether Expire
 // has passed. Errors are *DecodeError.
 func DecodeAuthAckData(text []byte) (AuthAckData, error) {
-	o := readPayload("auth_ack_data", text, "expire", "token", "challenge", "challenge_data", "tx")
+	o := readPayload("auth_ack_data", text, "expire", "token", "challenge", "challenge_data", "tx",
+		"signatures")
 	data := AuthAckData{Expire: o.integer("expire", 1), Token: secret.Text(o.optionalText("token"))}
 	for _, name := range []string{"challenge", "challenge_data"} {
 		value, ok := o.optional(name)
@@ -144,9 +156,11 @@ func DecodeAuthAckData(text []byte) (AuthAckData, error) {
 		}
 		data.Challenge = &signed
 	}
-	if said := o.optionalBoolean("tx"); said != nil {
-		data.Exact = *said
+	says := func(name string) bool {
+		said := o.optionalBoolean(name)
+		return said != nil && *said
 	}
+	data.Exact, data.Shared = says("tx"), says("signatures")
 	if o.err != nil {
 		return AuthAckData{}, o.failed()
 	}
@@ -168,6 +182,9 @@ func (d AuthAckData) Encode() ([]byte, error) {
 	}
 	if d.Exact {
 		w.boolean("tx", true)
+	}
+	if d.Shared {
+		w.boolean("signatures", true)
 	}
 	w.close()
 	return w.payload()

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"math"
+	"slices"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"pksa/protocol/hive"
@@ -13,9 +14,13 @@ type SignReqData struct {
 	Ops     [][]byte  // raw JSON of each operation, an array or an object; at least one, at most MaxOps
 	// Tx is the rest of the transaction if the application made all of it: member tx, which stands
 	// in the place of ops. Nil: the wallet makes the rest.
-	Tx        *TxHead
-	Broadcast bool
-	Nonce     Nonce // 0 = absent
+	Tx *TxHead
+	// Signatures are those of others over the transaction, beside Tx only, each with numbers that
+	// hive.Signature.Check takes: at most MaxSignatures. Whoever made them is not known. Nil: the
+	// member is absent, and nobody asks what is missing; not nil and empty: somebody does.
+	Signatures []hive.Signature
+	Broadcast  bool
+	Nonce      Nonce // 0 = absent
 }
 
 // TxHead is a transaction without its operations.
@@ -29,12 +34,18 @@ type TxHead struct {
 // without equal names at any depth; package hive reads the rest. A nonce may be null. Errors are
 // *DecodeError.
 func DecodeSignReqData(text []byte) (SignReqData, error) {
-	o := readPayload("sign_req_data", text, "key_type", "ops", "tx", "broadcast", "nonce")
+	o := readPayload("sign_req_data", text, "key_type", "ops", "tx", "signatures", "broadcast", "nonce")
 	data := SignReqData{KeyType: o.role(signingRoles...), Broadcast: o.boolean("broadcast"), Nonce: o.nonce()}
 	if value, ok := o.raw("tx"); ok {
 		data.Tx, data.Ops = o.transaction(value)
+		if _, ok := o.raw("signatures"); ok {
+			data.Signatures = o.signatures("signatures", MaxSignatures, hive.Signature.Check)
+		}
 	} else {
 		data.Ops = o.operations("ops")
+		if _, ok := o.raw("signatures"); ok { // of a transaction that is not made yet
+			o.fail("signatures", ReasonMember)
+		}
 	}
 	if o.err != nil {
 		return SignReqData{}, o.failed()
@@ -72,6 +83,32 @@ func (o *object) transaction(value []byte) (*TxHead, [][]byte) {
 	ops := inner.operations("operations")
 	o.adopt(inner)
 	return head, ops
+}
+
+// signatures reads a list of them, which is not nil. check looks at each.
+func (o *object) signatures(name string, most int, check func(hive.Signature) error) []hive.Signature {
+	list := []hive.Signature{}
+	for _, value := range o.elements(name, most) {
+		signature, err := hive.ParseSignature(o.unquote(name, value))
+		if err == nil {
+			err = check(signature)
+		}
+		if err != nil {
+			o.fail(name, ReasonValue)
+		}
+		list = append(list, signature)
+	}
+	return list
+}
+
+func (w *writer) signatures(name string, list []hive.Signature) {
+	w.name(name)
+	w.buf = append(w.buf, '[')
+	for _, signature := range list {
+		w.element()
+		w.buf = hive.AppendString(w.buf, signature.String())
+	}
+	w.buf = append(w.buf, ']')
 }
 
 func (o *object) operations(name string) [][]byte {
@@ -133,6 +170,13 @@ func (d SignReqData) Encode() ([]byte, error) {
 		w.buf = append(w.buf, '[', ']')
 		w.close()
 	}
+	if d.Signatures != nil {
+		if d.Tx == nil || len(d.Signatures) > MaxSignatures ||
+			slices.ContainsFunc(d.Signatures, func(s hive.Signature) bool { return s.Check() != nil }) {
+			w.fail("signatures", "value not allowed")
+		}
+		w.signatures("signatures", d.Signatures)
+	}
 	w.boolean("broadcast", d.Broadcast)
 	w.nonce(d.Nonce)
 	w.close()
@@ -140,12 +184,16 @@ func (d SignReqData) Encode() ([]byte, error) {
 }
 
 // SignAckData is the clear payload of sign_ack where the application made the transaction: it has
-// that already, and lacks these two. No request has these members, so an answer that somebody sends
-// back to a wallet is no request (HAS §13.3). Sealed, it gives the relay nothing that it could
-// send.
+// that already, and lacks what is here. No request has an id, and each has a key_type, so an answer
+// that somebody sends back to a wallet is no request (HAS §13.3). Sealed, it gives the relay
+// nothing that it could send.
 type SignAckData struct {
 	ID         hive.TxID
 	Signatures []hive.Signature // those that the wallet made, one at least
+	// Missing is which authorities these and the signatures of the request do not satisfy, by what
+	// nodes said to the wallet: at most MaxMissing, of accounts in posting, active or owner. Empty
+	// and not nil: they suffice. Nil: the request did not ask, or no node told.
+	Missing []hive.Shortfall
 }
 
 // maxSignatures is more than a transaction has of one wallet: one for each role.
@@ -154,7 +202,7 @@ const maxSignatures = 8
 // DecodeSignAckData reads that payload on the application's side. The caller compares the id with
 // that of its transaction and checks the signatures. Errors are *DecodeError.
 func DecodeSignAckData(text []byte) (SignAckData, error) {
-	o := readPayload("sign_ack_data", text, "id", "signatures")
+	o := readPayload("sign_ack_data", text, "id", "signatures", "missing")
 	data := SignAckData{}
 	if id := o.text("id"); o.err == nil {
 		var err error
@@ -162,15 +210,12 @@ func DecodeSignAckData(text []byte) (SignAckData, error) {
 			o.fail("id", ReasonValue)
 		}
 	}
-	for _, value := range o.elements("signatures", maxSignatures) {
-		signature, err := hive.ParseSignature(o.unquote("signatures", value))
-		if err != nil {
-			o.fail("signatures", ReasonValue)
-		}
-		data.Signatures = append(data.Signatures, signature)
-	}
+	data.Signatures = o.signatures("signatures", maxSignatures, func(hive.Signature) error { return nil })
 	if len(data.Signatures) == 0 {
 		o.fail("signatures", ReasonValue)
+	}
+	if _, ok := o.raw("missing"); ok {
+		data.Missing = o.missing()
 	}
 	if o.err != nil {
 		return SignAckData{}, o.failed()
@@ -178,21 +223,66 @@ func DecodeSignAckData(text []byte) (SignAckData, error) {
 	return data, nil
 }
 
+// missing reads which authorities are not satisfied.
+func (o *object) missing() []hive.Shortfall {
+	list := []hive.Shortfall{}
+	for _, value := range o.elements("missing", MaxMissing) {
+		inner := o.inner("missing", value, "account", "authority", "weight", "threshold")
+		one := hive.Shortfall{Account: inner.account()}
+		role, err := hive.ParseRole(inner.text("authority"))
+		if err != nil || !slices.Contains(sharedRoles, role) {
+			inner.fail("authority", ReasonValue)
+		}
+		weight, threshold := inner.integer("weight", 0), inner.integer("threshold", 0)
+		if weight > math.MaxUint32 || weight >= threshold && threshold > 0 {
+			inner.fail("weight", ReasonValue)
+		}
+		if threshold > math.MaxUint32 || threshold == 0 && weight > 0 {
+			inner.fail("threshold", ReasonValue)
+		}
+		one.Role, one.Weight, one.Threshold = role, uint32(weight), uint32(threshold)
+		o.adopt(inner)
+		list = append(list, one)
+	}
+	return list
+}
+
+// sharedRoles are the authorities in which keys have weights.
+var sharedRoles = []hive.Role{hive.Posting, hive.Active, hive.Owner}
+
 // Encode returns the clear payload.
 func (d SignAckData) Encode() ([]byte, error) {
 	w := &writer{what: "sign_ack_data"}
 	w.open()
 	w.text("id", d.ID.String())
-	w.name("signatures")
-	w.buf = append(w.buf, '[')
 	if len(d.Signatures) == 0 || len(d.Signatures) > maxSignatures {
 		w.fail("signatures", "value not allowed")
 	}
-	for _, signature := range d.Signatures {
-		w.element()
-		w.buf = hive.AppendString(w.buf, signature.String())
+	w.signatures("signatures", d.Signatures)
+	if d.Missing != nil {
+		w.missing(d.Missing)
 	}
-	w.buf = append(w.buf, ']')
 	w.close()
 	return w.payload()
+}
+
+func (w *writer) missing(list []hive.Shortfall) {
+	if len(list) > MaxMissing {
+		w.fail("missing", "value not allowed")
+	}
+	w.name("missing")
+	w.buf = append(w.buf, '[')
+	for _, one := range list {
+		if !slices.Contains(sharedRoles, one.Role) || one.Weight >= one.Threshold && one.Weight+one.Threshold > 0 {
+			w.fail("missing", "value not allowed")
+		}
+		w.element()
+		w.open()
+		w.account("account", one.Account)
+		w.text("authority", one.Role.String())
+		w.integer("weight", int64(one.Weight), 0)
+		w.integer("threshold", int64(one.Threshold), 0)
+		w.close()
+	}
+	w.buf = append(w.buf, ']')
 }

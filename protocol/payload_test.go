@@ -248,9 +248,52 @@ func TestDecodeAuthAckData(t *testing.T) {
 	}
 }
 
+// TestSignaturesOfOthers: they stand beside a transaction only, and each can be one.
+func TestSignaturesOfOthers(t *testing.T) {
+	one := `"` + aSignature + `"`
+	swap := func(at int, with string) string { return one[:1+at] + with + one[1+at+len(with):] }
+	of := func(list string) string {
+		return `{"key_type":"active","tx":{"ref_block_num":1,"ref_block_prefix":2,"expiration":"2030-01-01T00:00:00",` +
+			`"operations":[["vote",{}]]},"signatures":` + list + `,"broadcast":true}`
+	}
+	const order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141"
+	runPayloadCases(t, protocol.DecodeSignReqData, []payloadCase{
+		{"none", of(`[]`), "", ""},
+		{"one", of(`[` + one + `]`), "", ""},
+		{"upper case", of(`["` + strings.ToUpper(aSignature) + `"]`), "", ""},
+		{"null", of(`null`), protocol.ReasonType, "signatures"},
+		{"a text", of(one), protocol.ReasonType, "signatures"},
+		{"a number in it", of(`[1]`), protocol.ReasonType, "signatures"},
+		{"too short", of(`["` + aSignature[2:] + `"]`), protocol.ReasonValue, "signatures"},
+		{"too long", of(`["` + aSignature + `00"]`), protocol.ReasonValue, "signatures"},
+		{"no digit", of(`[` + swap(9, "g") + `]`), protocol.ReasonValue, "signatures"},
+		{"not compressed", of(`[` + swap(0, "1b") + `]`), protocol.ReasonValue, "signatures"},
+		{"r is zero", of(`[` + swap(2, strings.Repeat("0", 64)) + `]`), protocol.ReasonValue, "signatures"},
+		{"r is the order", of(`[` + swap(2, order) + `]`), protocol.ReasonValue, "signatures"},
+		{"s is zero", of(`[` + swap(66, strings.Repeat("0", 64)) + `]`), protocol.ReasonValue, "signatures"},
+		{"s is high", of(`[` + swap(66, "7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a1") + `]`),
+			protocol.ReasonValue, "signatures"},
+		{"s is half", of(`[` + swap(66, "7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0") + `]`), "",
+			""},
+		{"beside ops", `{"key_type":"active","ops":[["vote",{}]],"signatures":[],"broadcast":true}`,
+			protocol.ReasonMember, "signatures"},
+	})
+	for n, want := range map[int]string{63: "", 64: "", 65: "signatures"} {
+		data, err := protocol.DecodeSignReqData([]byte(of(`[` + strings.Repeat(one+",", n-1) + one + `]`)))
+		if (err == nil) != (want == "") || err == nil && len(data.Signatures) != n {
+			t.Errorf("%d signatures: %d, %v", n, len(data.Signatures), err)
+		}
+	}
+}
+
 func TestDecodeSignAckData(t *testing.T) {
 	id, signature := strings.Repeat("0a", 20), `"`+aSignature+`"`
 	of := func(id, signatures string) string { return `{"id":"` + id + `","signatures":[` + signatures + `]}` }
+	with := func(payload, member string) string { return payload[:len(payload)-1] + "," + member + "}" }
+	missing := func(account, authority, weight, threshold string) string {
+		return fmt.Sprintf(`{"account":%q,"authority":%q,"weight":%s,"threshold":%s}`, account, authority, weight,
+			threshold)
+	}
 	runPayloadCases(t, protocol.DecodeSignAckData, []payloadCase{
 		{"good", of(id, signature), "", ""},
 		{"two", of(id, signature+","+signature), "", ""},
@@ -261,7 +304,33 @@ func TestDecodeSignAckData(t *testing.T) {
 		{"a number", of(id, `1`), protocol.ReasonType, "signatures"},
 		{"no signatures", `{"id":"` + id + `"}`, protocol.ReasonMissing, "signatures"},
 		{"a request", `{"key_type":"active","ops":[["vote",{}]],"broadcast":true}`, protocol.ReasonMember, ""},
+		{"nothing missing", with(of(id, signature), `"missing":[]`), "", ""},
+		{"missing", with(of(id, signature), `"missing":[`+missing("alice", "active", "1", "2")+`,`+
+			missing("bob", "owner", "0", "4294967295")+`,`+missing("nobody", "posting", "0", "0")+`]`), "", ""},
+		{"null missing", with(of(id, signature), `"missing":null`), protocol.ReasonType, "missing"},
+		{"no name", with(of(id, signature), `"missing":[`+missing("", "active", "1", "2")+`]`), protocol.ReasonValue,
+			"account"},
+		{"memo", with(of(id, signature), `"missing":[`+missing("alice", "memo", "1", "2")+`]`), protocol.ReasonValue,
+			"authority"},
+		{"enough", with(of(id, signature), `"missing":[`+missing("alice", "active", "2", "2")+`]`),
+			protocol.ReasonValue,
+			"weight"},
+		{"weight of nothing", with(of(id, signature), `"missing":[`+missing("alice", "active", "1", "0")+`]`),
+			protocol.ReasonValue, "threshold"},
+		{"beyond", with(of(id, signature), `"missing":[`+missing("alice", "active", "1", "4294967296")+`]`),
+			protocol.ReasonValue, "threshold"},
+		{"a member more", with(of(id, signature), `"missing":[{"account":"alice","authority":"active","weight":1,`+
+			`"threshold":2,"x":1}]`), protocol.ReasonMember, ""},
 	})
+	for n, taken := range map[int]bool{63: true, 64: true, 65: false} {
+		one := missing("alice", "active", "1", "2")
+		data, err := protocol.DecodeSignAckData([]byte(with(of(id, signature), `"missing":[`+strings.Repeat(one+",",
+			n-1)+
+			one+`]`)))
+		if (err == nil) != taken || taken && len(data.Missing) != n {
+			t.Errorf("%d missing: %d, %v", n, len(data.Missing), err)
+		}
+	}
 	// No request is read from it.
 	clear := []byte(of(id, signature))
 	if _, err := protocol.DecodeSignReqData(clear); err == nil {
@@ -315,8 +384,21 @@ func TestNoAnswerIsARequest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signature, err := hive.ParseSignature(aSignature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	third, err := protocol.SignAckData{Signatures: []hive.Signature{signature}}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fourth, err := protocol.SignAckData{Signatures: []hive.Signature{signature},
+		Missing: []hive.Shortfall{{Account: "alice", Role: hive.Active, Weight: 1, Threshold: 2}}}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
 	answers := []string{
-		string(first), string(second), testUUID,
+		string(first), string(second), string(third), string(fourth), testUUID,
 		protocol.TextAuthFailed, protocol.TextRefused, protocol.TextInvalid, protocol.TextNonce,
 		protocol.TextNotSupported,
 		protocol.TextBroadcastFailed, protocol.TextBroadcastUncertain, protocol.TextBroadcastCredits,
@@ -338,6 +420,17 @@ func TestEncodePayloads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	signature, err := hive.ParseSignature(aSignature)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exactWith := func(others ...hive.Signature) protocol.SignReqData {
+		return protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`["vote", {}]`)}, Broadcast: true,
+			Tx:         &protocol.TxHead{RefBlockNum: 1, RefBlockPrefix: 2, Expiration: 1},
+			Signatures: append([]hive.Signature{}, others...)}
+	}
+	const exactText = `{"ref_block_num":1,"ref_block_prefix":2,"expiration":"1970-01-01T00:00:01",` +
+		`"operations":[["vote", {}]],"extensions":[]}`
 	signed := protocol.ChallengeAckData{PubKey: key, Challenge: "ab"}
 	inner := `{"pubkey":"` + testKey + `","challenge":"ab"}`
 	cases := []struct {
@@ -362,7 +455,31 @@ func TestEncodePayloads(t *testing.T) {
 			`"extensions":[]},"broadcast":true}`},
 		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x", Exact: true}}, `{"app":{"name":"x","tx":true}}`},
 		{protocol.AuthAckData{Expire: 5, Exact: true}, `{"expire":5,"tx":true}`},
+		{protocol.AuthReqData{App: protocol.AppInfo{Name: "x", Exact: true, Shared: true}},
+			`{"app":{"name":"x","tx":true,"signatures":true}}`},
+		{protocol.AuthAckData{Expire: 5, Exact: true, Shared: true}, `{"expire":5,"tx":true,"signatures":true}`},
+		{exactWith(), `{"key_type":"active","tx":` + exactText + `,"signatures":[],"broadcast":true}`},
+		{exactWith(signature, signature), `{"key_type":"active","tx":` + exactText + `,"signatures":["` + aSignature +
+			`","` + aSignature + `"],"broadcast":true}`},
+		{exactWith(make([]hive.Signature, 65)...), ""},
+		{exactWith(hive.Signature{}), ""},
+		{protocol.SignReqData{KeyType: hive.Active, Ops: [][]byte{[]byte(`["vote", {}]`)},
+			Signatures: []hive.Signature{signature}}, ""},
 		{protocol.SignAckData{}, ""},
+		{protocol.SignAckData{Signatures: []hive.Signature{signature}, Missing: []hive.Shortfall{}},
+			`{"id":"` + strings.Repeat("00", 20) + `","signatures":["` + aSignature + `"],"missing":[]}`},
+		{protocol.SignAckData{Signatures: []hive.Signature{signature},
+			Missing: []hive.Shortfall{{Account: "alice", Role: hive.Active, Weight: 1, Threshold: 2}}},
+			`{"id":"` + strings.Repeat("00", 20) + `","signatures":["` + aSignature +
+				`"],"missing":[{"account":"alice",` +
+				`"authority":"active","weight":1,"threshold":2}]}`},
+		{protocol.SignAckData{Signatures: []hive.Signature{signature},
+			Missing: []hive.Shortfall{{Role: hive.Active, Threshold: 2}}}, ""},
+		{protocol.SignAckData{Signatures: []hive.Signature{signature},
+			Missing: []hive.Shortfall{{Account: "alice", Role: hive.Memo, Threshold: 2}}}, ""},
+		{protocol.SignAckData{Signatures: []hive.Signature{signature},
+			Missing: []hive.Shortfall{{Account: "alice", Role: hive.Active, Weight: 2, Threshold: 2}}}, ""},
+		{protocol.SignAckData{Signatures: []hive.Signature{signature}, Missing: make([]hive.Shortfall, 65)}, ""},
 		{protocol.ChallengeReqData{KeyType: hive.Memo, Challenge: "#c", Decrypt: true, Nonce: 1700000000000},
 			`{"key_type":"memo","challenge":"#c","decrypt":true,"nonce":1700000000000}`},
 		{signed, inner},

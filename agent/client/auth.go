@@ -140,6 +140,7 @@ func (c *Client) sessionFor(a Auth) (*Session, error) {
 func (c *Client) authRequest(s *Session, a Auth) func() (protocol.Request, error) {
 	return func() (protocol.Request, error) {
 		data := protocol.AuthReqData{App: c.options.App, Token: Secret(s.oldToken())}
+		data.App.Exact = data.App.Exact || data.App.Shared // signatures stand beside a transaction
 		if a.Challenge != nil {
 			data.Challenge = &protocol.AuthChallenge{KeyType: a.Challenge.Role, Challenge: a.Challenge.Text,
 				Decrypt: a.Challenge.Decrypt}
@@ -183,7 +184,7 @@ func (c *Client) acceptAuth(ctx context.Context, grant *Grant, a Auth, m protoco
 	}
 	// Only now that everything is checked: a session that was granted before keeps its end if this
 	// answer is wrong.
-	s.renew(expires, string(data.Token), data.Exact)
+	s.renew(data)
 	c.keepSession(s)
 	grant.Expires = expires
 	return nil

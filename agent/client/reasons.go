@@ -46,8 +46,9 @@ var (
 	// ErrBalance means that the account has not enough of what the operations move. Ask again once
 	// it has.
 	ErrBalance = fmt.Errorf("%w: the account has not enough funds", ErrBroadcast)
-	// ErrAuthority means that the chain wants other signatures than the wallet can give. Its
-	// operator must change the keys.
+	// ErrAuthority means that the chain wants other signatures than the wallet can give, or more:
+	// where several keys share the account, [Client.SignExact] with SignOnly says what is missing.
+	// Otherwise the wallet's operator must change the keys.
 	ErrAuthority = fmt.Errorf("%w: it wants other signatures", ErrBroadcast)
 	// ErrChainExpired means that no block took the transaction before it expired. It may be made
 	// again at once.

@@ -27,6 +27,7 @@ type Session struct {
 	token   string         // of protocol 0.8; empty if the wallet gave none
 	expires time.Time      // zero until a wallet has granted it
 	exact   bool           // the wallet signs transactions of the application's making
+	shared  bool           // and adds its signature to those of others
 	nonce   protocol.Nonce // the last one used
 }
 
@@ -61,6 +62,7 @@ type savedSession struct {
 	Expires int64            `json:"expires,omitzero"` // ms since 1970
 	Nonce   protocol.Nonce   `json:"nonce,omitzero"`
 	Exact   bool             `json:"tx,omitzero"`
+	Shared  bool             `json:"signatures,omitzero"`
 }
 
 // Save returns the session as JSON, for [LoadSession]. It holds the secret: keep it where only the
@@ -69,7 +71,8 @@ type savedSession struct {
 func (s *Session) Save() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	saved := savedSession{Account: s.account, AuthKey: s.authKey, Token: s.token, Nonce: s.nonce, Exact: s.exact}
+	saved := savedSession{Account: s.account, AuthKey: s.authKey, Token: s.token, Nonce: s.nonce, Exact: s.exact,
+		Shared: s.shared}
 	if !s.expires.IsZero() {
 		saved.Expires = s.expires.UnixMilli()
 	}
@@ -92,7 +95,7 @@ func LoadSession(text []byte) (*Session, error) {
 		return nil, errors.New("client: not a saved session")
 	}
 	s := &Session{account: saved.Account, authKey: saved.AuthKey, token: saved.Token, nonce: saved.Nonce,
-		exact: saved.Exact}
+		exact: saved.Exact, shared: saved.Shared}
 	if saved.Expires != 0 {
 		s.expires = time.UnixMilli(saved.Expires)
 	}
@@ -123,18 +126,20 @@ func (s *Session) next(now time.Time) protocol.Nonce {
 	return s.nonce
 }
 
-func (s *Session) renew(expires time.Time, token string, exact bool) {
+// renew takes over what the wallet said when it granted the session.
+func (s *Session) renew(said protocol.AuthAckData) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.expires, s.token, s.exact = expires, token, exact
+	s.expires, s.token = time.UnixMilli(said.Expire), string(said.Token)
+	s.exact, s.shared = said.Exact, said.Exact && said.Shared
 }
 
-// signsExact reports whether the wallet has said that it signs transactions of the application's
-// making.
-func (s *Session) signsExact() bool {
+// signs reports whether the wallet has said that it signs transactions of the application's making,
+// and that it adds its signature to those of others.
+func (s *Session) signs() (exact, shared bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.exact
+	return s.exact, s.shared
 }
 
 func (s *Session) oldToken() string {

@@ -42,6 +42,14 @@ type Signed struct {
 	Transaction json.RawMessage
 	// Keys are the keys that signed, recovered from the signatures; nil if the wallet broadcast.
 	Keys []hive.PublicKey
+	// Signatures, of SignExact only, are those of the request and of the wallet, one of each key:
+	// what the next keeper gets.
+	Signatures []hive.Signature
+	// Complete says that these signatures suffice, by the word of the wallet, which asked the
+	// chain; Missing is which authorities they do not satisfy. Neither is set if the wallet does
+	// not say.
+	Complete bool
+	Missing  []hive.Shortfall
 }
 
 // Sign has operations signed and, unless SignOnly is set, broadcast by the wallet (HAS §4.4). It
@@ -97,24 +105,39 @@ type ExactRequest struct {
 	Transaction json.RawMessage
 	// SignOnly has the signatures returned, and nothing broadcast.
 	SignOnly bool
+	// Signatures are those that others made over this transaction, where several keys share an
+	// account: at most protocol.MaxSignatures.
+	Signatures []hive.Signature
 }
 
 // ErrNoExact says that the wallet does not sign transactions of the application's making, or was
 // not asked at the login whether it does: set Options.App.Exact. Nothing was sent.
 var ErrNoExact = errors.New("the wallet has not said that it signs transactions of the application's making")
 
+// ErrNoShared says that the wallet does not add its signature to those of others, or was not asked
+// at the login whether it does: set Options.App.Shared. Nothing was sent.
+var ErrNoShared = errors.New("the wallet has not said that it adds its signature to those of others")
+
 // SignExact has a transaction signed as it is and, unless SignOnly is set, broadcast by the wallet.
 // The same transaction may be asked for again while it can still be included, also after an error:
 // it is judged again, gets the same signature, and counts once in the wallet's limits. Signed has
-// the transaction with the signatures of the wallet in any case. Else it is as [Client.Sign].
+// the transaction with all signatures in any case. Else it is as [Client.Sign].
 //
-// A wallet that does not know such requests is [ErrNoExact], and nothing is sent.
+// Where several keys share an account, give the signatures of the others with it. The wallet
+// broadcasts if they and its own suffice, and otherwise refuses with [ErrAuthority]: SignOnly says
+// what is missing.
+//
+// A wallet that does not know such requests is [ErrNoExact] or [ErrNoShared], and nothing is sent.
 func (c *Client) SignExact(ctx context.Context, s *Session, r ExactRequest) (*Signed, error) {
 	if err := c.checkUsable(s); err != nil {
 		return nil, err
 	}
-	if !s.signsExact() {
+	exact, shared := s.signs()
+	switch {
+	case !exact:
 		return nil, fmt.Errorf("client: %w", ErrNoExact)
+	case len(r.Signatures) > 0 && !shared:
+		return nil, fmt.Errorf("client: %w", ErrNoShared)
 	}
 	t, err := c.options.Network.ParseTransaction(r.Transaction)
 	if err != nil {
@@ -127,8 +150,19 @@ func (c *Client) SignExact(ctx context.Context, s *Session, r ExactRequest) (*Si
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
+	made := exactly{packed: packed, digest: c.options.Network.SigningDigest(packed)}
+	for i, other := range r.Signatures {
+		key, err := other.Recover(made.digest)
+		if err != nil {
+			return nil, fmt.Errorf("client: signature %d: %w", i+1, err)
+		}
+		made.others, made.by = append(made.others, other), append(made.by, key)
+	}
 	data := protocol.SignReqData{KeyType: r.Role, Broadcast: !r.SignOnly, Tx: &protocol.TxHead{
 		RefBlockNum: t.RefBlockNum, RefBlockPrefix: t.RefBlockPrefix, Expiration: t.Expiration}}
+	if shared { // also without any, so that it says what is missing
+		data.Signatures = append([]hive.Signature{}, r.Signatures...)
+	}
 	for _, op := range t.Operations {
 		data.Ops = append(data.Ops, c.options.Network.AppendOperation(nil, op))
 	}
@@ -145,7 +179,7 @@ func (c *Client) SignExact(ctx context.Context, s *Session, r ExactRequest) (*Si
 	var signed *Signed
 	order := signing{c, s.account, t.Operations, r.SignOnly}
 	accept := func(_ *call, m protocol.Ack) (err error) {
-		signed, err = order.acceptExact(ctx, s, m, packed)
+		signed, err = order.acceptExact(ctx, s, m, made)
 		return err
 	}
 	if err := c.ask(ctx, exchange{s, protocol.Sign, build, accept, &nonce}); err != nil {
@@ -160,9 +194,17 @@ func (c *Client) SignExact(ctx context.Context, s *Session, r ExactRequest) (*Si
 	return signed, nil
 }
 
+// exactly is a transaction that this application made.
+type exactly struct {
+	packed []byte // as it is signed
+	digest hive.Digest
+	others []hive.Signature // that were sent with it
+	by     []hive.PublicKey // the keys that made these
+}
+
 // acceptExact checks the sealed answer to a transaction that this application made: it is about
 // that one, and has signatures of the account's keys.
-func (s signing) acceptExact(ctx context.Context, session *Session, m protocol.Ack, packed []byte) (*Signed, error) {
+func (s signing) acceptExact(ctx context.Context, session *Session, m protocol.Ack, order exactly) (*Signed, error) {
 	if m.Broadcast == nil || *m.Broadcast == s.signOnly {
 		return nil, badAnswer("broadcast is not what was asked for")
 	}
@@ -178,11 +220,11 @@ func (s signing) acceptExact(ctx context.Context, session *Session, m protocol.A
 	if err != nil {
 		return nil, badAnswer("%w", err)
 	}
-	if want := hive.TransactionID(packed); data.ID != want {
+	if want := hive.TransactionID(order.packed); data.ID != want {
 		return nil, badAnswer("the answer is about transaction %s", data.ID)
 	}
 	network := s.client.options.Network
-	t, err := network.DecodeTransaction(packed)
+	t, err := network.DecodeTransaction(order.packed)
 	if err != nil {
 		return nil, badAnswer("%w", err)
 	}
@@ -190,7 +232,23 @@ func (s signing) acceptExact(ctx context.Context, session *Session, m protocol.A
 	if err != nil {
 		return nil, badAnswer("%w", err)
 	}
-	return s.acceptTransaction(ctx, raw)
+	signed, err := s.acceptTransaction(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	signed.Complete, signed.Missing = data.Missing != nil && len(data.Missing) == 0, data.Missing
+	signed.Signatures = data.Signatures
+	if len(order.others) == 0 {
+		return signed, nil
+	}
+	for i, key := range order.by {
+		if !slices.Contains(signed.Keys, key) {
+			signed.Keys, signed.Signatures = append(signed.Keys, key), append(signed.Signatures, order.others[i])
+		}
+	}
+	signed.Transaction, err = network.AppendJSON(nil, hive.SignedTransaction{Transaction: t,
+		Signatures: signed.Signatures})
+	return signed, err
 }
 
 // operations returns the operations as JSON and as values, or what is wrong with them.

@@ -53,6 +53,13 @@ func (s Signature) Recover(digest Digest) (PublicKey, error) {
 	return PublicKey(key.SerializeCompressed()), nil
 }
 
+// Check returns what is wrong with the numbers of a signature, whoever made it and over whatever:
+// what [Signature.Recover] refuses before it looks at the digest. It costs next to nothing.
+func (s Signature) Check() error {
+	_, _, err := s.numbers()
+	return err
+}
+
 // numbers returns r and s, if they and the header are what [Signature.Recover] takes.
 func (s Signature) numbers() (sigR, sigS btcec.ModNScalar, err error) {
 	if s[0] < 31 || s[0] > 34 {

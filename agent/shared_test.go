@@ -392,3 +392,37 @@ func TestClientSignsWithOthers(t *testing.T) {
 		}
 	})
 }
+
+// What the policy denied when nodes would have been asked, and another one allows by the time of
+// the commit, is not broadcast with our signature alone: the application asks again.
+func TestSharedUnderAnotherPolicyByThen(t *testing.T) {
+	waitingWorld(t, exactPolicy, func(t *testing.T, w *world, script *scriptedClient) {
+		w.shareActive()
+		w.node.FailAlways(accountsMethod, nodetest.Fault{Hang: true})
+		first := w.exactTx(30*time.Minute, transferToBob(1, "first", false))
+		second := strings.Replace(w.exactTx(30*time.Minute, transferToBob(1, "second", false)), `"to":"bob"`,
+			`"to":"carol"`, 1)
+		w.chain.AddUser("carol")
+		one := signedBy(t, keeper("one"), second)
+		// The first one waits for nodes, and the second one for the first.
+		script.sayAll(request("sign_req", uuid(1), authKey, sharedPayload(first, false, nowNonce())),
+			request("sign_req", uuid(2), authKey, sharedPayload(second, true, nowNonce()+1, one)))
+		time.Sleep(time.Second)
+		w.write("policy.yaml", strings.Replace(exactPolicy, "to: bob", "to: [bob, carol]", 1))
+		if err := w.agent.ReloadPolicy(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Second)
+		heard := script.heard() // in either order
+		if len(heard) != 2 || errorText(heard[0], authKey)+errorText(heard[1], authKey) != protocol.TextBusy {
+			t.Errorf("%v", heard)
+		}
+		w.node.FailAlways(accountsMethod, nodetest.Fault{})
+		time.Sleep(16 * time.Second)
+		sharedAnswer(t, script.ask(request("sign_req", uuid(3), authKey, sharedPayload(second, true, nowNonce(), one))),
+			authKey)
+		if n := w.chain.Count(exactID(t, second)); n != 1 || len(w.chain.Transactions()) != 1 {
+			t.Errorf("on the chain %d times", n)
+		}
+	})
+}

@@ -102,6 +102,8 @@ func TestQuorum(t *testing.T) {
 		{"an account in two of them", []string{pays}, "cleo-a", "", ""},
 		{"too deep", []string{pays}, "dora-a", "the active authority of club needs weight 3, and the signatures have 0",
 			""},
+		{"too deep, though known", []string{pays, strings.Replace(paysToo, "anna", "dora", 1)}, "dora-a",
+			"the active authority of club needs weight 3, and the signatures have 0", ""},
 		{"without weight", []string{pays}, "a2 none",
 			"the active authority of club needs weight 3, and the signatures have 2", ""},
 		{"another role", []string{pays}, "a1 anna-p",
@@ -157,7 +159,15 @@ func TestQuorum(t *testing.T) {
 			t.Errorf("%s: chosen %q, want %q", c.name, got, want)
 		}
 	}
-	q, asked := quorumOf(t, known, pays)
+	known["anna"].Posting.AccountAuths = []hive.AccountWeight{{Account: "emil", Weight: 1}}
+	q, asked := quorumOf(t, known, votes)
+	if got := strings.Join(asked, " "); got != "[club] [anna bert] [emil]" {
+		t.Errorf("for posting, asked for %s", got)
+	}
+	if !q.Names(quorumKey("anna-p")) || q.Names(quorumKey("anna-a")) || q.Names(quorumKey("a1")) {
+		t.Error("for posting, another authority counts")
+	}
+	q, asked = quorumOf(t, known, pays)
 	if got := strings.Join(asked, " "); got != "[club] [anna bert] [cleo]" || q.Cut() {
 		t.Errorf("asked for %s, cut %t", got, q.Cut())
 	}
@@ -211,6 +221,28 @@ func TestQuorumLimits(t *testing.T) {
 		if got := len(q.Lacks([]hive.PublicKey{quorumKey("end")})) == 0; got != c.enough || n != c.asked ||
 			q.Cut() != c.cut {
 			t.Errorf("%s: enough %t, asked for %d, cut %t", c.name, got, n, q.Cut())
+		}
+	}
+}
+
+// TestQuorumCountsLooks: an account that is looked at for several members counts each time.
+func TestQuorumCountsLooks(t *testing.T) {
+	var crowd []string
+	known := map[hive.AccountName]*hive.Controls{"end": {Active: sharedBy(1, "end 1")}}
+	for i := range 39 {
+		name := fmt.Sprintf("x%d", i)
+		crowd = append(crowd, "@"+name+" 1")
+		known[hive.AccountName(name)] = &hive.Controls{Active: sharedBy(1, "nobody 1")}
+	}
+	known["club"] = &hive.Controls{Active: sharedBy(1, "@m0 1", "@m1 1", "@m2 1", "@m3 1")}
+	for i := range 3 {
+		known[hive.AccountName(fmt.Sprintf("m%d", i))] = &hive.Controls{Active: sharedBy(1, crowd...)}
+	}
+	for before, enough := range map[int]bool{1: true, 2: true, 3: false} { // end is looked at as the 125th after two
+		known["m3"] = &hive.Controls{Active: sharedBy(1, append(slices.Clone(crowd[:before]), "@end 1")...)}
+		q, _ := quorumOf(t, known, pays)
+		if got := len(q.Lacks([]hive.PublicKey{quorumKey("end")})) == 0; got != enough {
+			t.Errorf("%d before it: enough %t", before, got)
 		}
 	}
 }

@@ -43,6 +43,8 @@ type Options struct {
 	Ledger  *ledger.Ledger
 	Node    *node.Client
 	Policy  *policy.Policy
+	// PolicyWaits says why the policy's file is not the policy; empty if it is. See [StartPolicy].
+	PolicyWaits string
 	// Warnings are those of the policy file, for status.
 	Warnings policy.Problems
 
@@ -132,6 +134,7 @@ type Agent struct {
 	desk      *notify.Desk  // tells people; it never waits
 	dropped   drops         // requests without an answer
 	denials   denials       // requests that were denied
+	approval  atomic.Value  // what of PolicyStatus.Approval is known; a string
 	onDisk    onDisk        // whether the next start can use the policy file
 	verifying audit.Reading // how far a verification of the audit trail is
 	trace     trace.Log     // what went wrong with requests in the last hour
@@ -180,7 +183,7 @@ func New(o Options) (*Agent, error) {
 	if a.witness.Kernel == nil {
 		a.witness.Kernel = kernelclock.Synchronised
 	}
-	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now()})
+	a.policy.Store(&policyInForce{policy: o.Policy, warnings: o.Warnings, since: time.Now(), waits: o.PolicyWaits})
 	a.inForce.begin(o.Config, o.ReadSettings)
 	_, paused := o.Ledger.Paused()
 	a.paused.Store(paused)
@@ -285,6 +288,13 @@ func (a *Agent) Run(ctx context.Context) error {
 	background.Go(func() { every(ctx, tidyEvery, a.tidy) })
 	background.Go(func() { a.desk.Run(ctx) })
 	background.Go(func() { a.tryAtStart(ctx) })
+	background.Go(func() {
+		select {
+		case <-a.begun:
+			a.requireApproval(ctx)
+		case <-ctx.Done():
+		}
+	})
 	background.Go(func() { a.watchTold(ctx) })
 	// The accounts are set before any link runs, so that a first connection proves all of them.
 	if err := a.registerAll(); err != nil {

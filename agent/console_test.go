@@ -49,8 +49,9 @@ var narrow = map[string]bool{
 var onlyConsole = []string{agent.MethodAppNames, agent.MethodAbout, agent.MethodDecisionBegin,
 	agent.MethodDeny, agent.MethodDecisionFinish,
 	agent.MethodEnrolBegin, agent.MethodEnrolFinish, agent.MethodLoginBegin, agent.MethodLoginCheck,
-	agent.MethodLoginFinish, agent.MethodPairBegin, agent.MethodPairFinish, agent.MethodPolicyExplain,
-	agent.MethodPolicySuggest, agent.MethodPolicyView,
+	agent.MethodLoginFinish, agent.MethodPairBegin, agent.MethodPairFinish, agent.MethodPolicyBegin,
+	agent.MethodPolicyExplain, agent.MethodPolicyFinish, agent.MethodPolicyProposal, agent.MethodPolicySuggest,
+	agent.MethodPolicyView,
 	agent.MethodResumeBegin, agent.MethodResumeFinish}
 
 func TestNarrowSocketHasWhatIsListed(t *testing.T) {
@@ -346,5 +347,149 @@ func TestConsolePairs(t *testing.T) {
 		if found := verifyTrail(w); found.Approvals != 1 || len(found.Problems) > 0 {
 			t.Errorf("%+v", found)
 		}
+	})
+}
+
+// Where a policy takes an approver's yes, a changed file comes into force with that alone: by no
+// reload, no restart, no other settings. An older policy is a change like any other.
+func TestPolicyByTwoKeys(t *testing.T) {
+	const first = `version: 1
+allow: [{name: votes, request: sign, accounts: [alice], apps: [app], operations: [vote]}]
+`
+	const second = `version: 1
+allow: [{name: pay, request: sign, accounts: [alice], apps: [app], key: active, operations: [transfer]}]
+`
+	within(t, worldOptions{policy: first, configure: func(c *config.Config) {
+		c.PolicyApproval = config.ApprovalRequired
+		c.Approve = passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}
+	}}, func(t *testing.T, w *world) {
+		reload := func(force bool) error {
+			params, _ := control.Encode(agent.PolicyParams{Force: force})
+			_, err := w.agent.Methods()[agent.MethodPolicyReload](t.Context(), params)
+			return err
+		}
+		inForce := func() string { return w.agent.Status().Policy.SHA256 }
+		proposal := func() agent.PolicyProposal {
+			t.Helper()
+			p, err := w.byConsole(agent.MethodPolicyProposal, struct{}{})
+			w.must(err)
+			return p.(agent.PolicyProposal)
+		}
+		approvalIs := func(want string) {
+			t.Helper()
+			w.eventually("approval "+want, func() bool { return w.agent.Status().Policy.Approval == want })
+		}
+		begin := func(c approve.PolicyChange) ([]byte, error) {
+			asked, err := w.byConsole(agent.MethodPolicyBegin, c)
+			sign, _ := asked.(approve.SignAsk)
+			return sign.Challenge, err
+		}
+		finish := func(c approve.PolicyChange, a *passkeytest.Authenticator, challenge []byte) error {
+			s := a.Sign(challenge)
+			_, err := w.byConsole(agent.MethodPolicyFinish, agent.PolicySigned{PolicyChange: c,
+				Assertion: approve.Assertion{Challenge: challenge, Credential: s.CredentialID, ClientData: s.ClientData,
+					AuthenticatorData: s.AuthenticatorData, Signature: s.Signature}})
+			return err
+		}
+		// Nobody could say yes: the file decides, and status says so.
+		approvalIs(agent.ApprovalWanted)
+		w.write("policy.yaml", second)
+		w.must(reload(false))
+		w.write("policy.yaml", first)
+		w.must(reload(false))
+		anna := w.enrol("anna")
+		_, err := w.agent.Methods()[agent.MethodReload](t.Context(), nil)
+		w.must(err)
+		approvalIs(agent.ApprovalRequired)
+		if p := proposal(); !p.Required || p.Waits {
+			t.Errorf("at first: %+v", p)
+		}
+
+		was := inForce()
+		w.write("policy.yaml", second)
+		for _, force := range []bool{false, true} {
+			if err := reload(force); err == nil || !strings.Contains(err.Error(), "takes an approver's yes") {
+				t.Errorf("reload, force %t: %v", force, err)
+			}
+		}
+		if _, err := w.agent.Methods()[agent.MethodReload](t.Context(), nil); err == nil {
+			t.Error("a reload of the settings takes it")
+		}
+		if s := w.agent.Status().Policy; s.SHA256 != was || !strings.Contains(s.Waits, "approver's yes") ||
+			s.Failed != "" {
+			t.Errorf("%+v", s)
+		}
+		// A start takes the one that was approved, whatever the settings and the file say.
+		for _, file := range []string{second, "no policy", ""} {
+			w.write("policy.yaml", file)
+			cfg := *w.config
+			cfg.PolicyApproval = config.ApprovalOff
+			p, _, waits, err := agent.StartPolicy(&cfg, w.keys, w.ledger)
+			if err != nil || p.Hash() != was || waits == "" {
+				t.Errorf("a start with the file %q: %v, %q", file, err, waits)
+			}
+		}
+		w.write("policy.yaml", second)
+		p := proposal()
+		if p.From != was || !p.Waits || p.Tests != "" || !strings.Contains(p.Diff, "Allowed now, denied before") ||
+			!strings.Contains(p.Diff, `"pay"`) {
+			t.Errorf("%+v", p)
+		}
+		for _, c := range []approve.PolicyChange{{From: p.To, To: p.From}, {From: p.From, To: p.From}, {}} {
+			if _, err := begin(c); err == nil {
+				t.Errorf("a question about %+v", c)
+			}
+		}
+		challenge, err := begin(p.PolicyChange)
+		w.must(err)
+		eve := passkeytest.New("eve", w.config.Approve)
+		if err := finish(p.PolicyChange, eve, challenge); err == nil || inForce() != was {
+			t.Errorf("by a stranger: %v", err)
+		}
+		// What is signed is what the page showed: a file that changed since is another one.
+		challenge, err = begin(p.PolicyChange)
+		w.must(err)
+		w.write("policy.yaml", second+"# more\n")
+		if err := finish(p.PolicyChange, anna, challenge); err == nil || inForce() != was {
+			t.Errorf("the file changed: %v", err)
+		}
+		w.write("policy.yaml", second)
+		challenge, err = begin(p.PolicyChange)
+		w.must(err)
+		w.must(finish(p.PolicyChange, anna, challenge))
+		if s := w.agent.Status().Policy; s.SHA256 != p.To || s.Waits != "" {
+			t.Errorf("after the yes: %+v", s)
+		}
+		w.must(reload(false)) // what is in force may be read again
+
+		w.write("policy.yaml", first)
+		if err := reload(true); err == nil || inForce() != p.To {
+			t.Errorf("an older one: %v", err)
+		}
+		if err := finish(p.PolicyChange, anna, challenge); err == nil {
+			t.Error("a yes counts twice")
+		}
+		if got, _, waits, err := agent.StartPolicy(w.config, w.keys, w.ledger); err != nil || got.Hash() != p.To ||
+			waits == "" {
+			t.Errorf("a start with an older one: %v, %q", err, waits)
+		}
+		if found := verifyTrail(w); found.Approvals != 1 || len(found.Problems) > 0 {
+			t.Errorf("%+v", found)
+		}
+
+		// On the wallet's machine, with the keystore open and the wallet stopped.
+		admin := agent.Admin{Ledger: w.ledger, Keys: w.keys}
+		hash, err := admin.AcceptPolicy(t.Context(), w.config, false)
+		if got, _, waits, err := agent.StartPolicy(w.config, w.keys, w.ledger); err != nil || got.Hash() != was ||
+			hash != was || waits != "" {
+			t.Errorf("accepted: %v, %q", err, waits)
+		}
+		w.must(err)
+		_, err = admin.AcceptPolicy(t.Context(), w.config, true)
+		w.must(err)
+		if _, err := admin.AcceptPolicy(t.Context(), w.config, true); err == nil {
+			t.Error("ended twice")
+		}
+		w.must(reload(false))
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/control"
 	"pksa/agent/guard"
@@ -89,6 +90,9 @@ const (
 	MethodPairBegin      = "pair.begin"
 	MethodPairFinish     = "pair.finish"
 	MethodAppNames       = "app.names"
+	MethodPolicyProposal = "policy.proposal"
+	MethodPolicyBegin    = "policy.begin"
+	MethodPolicyFinish   = "policy.finish"
 	MethodPolicyView     = "policy.view"
 	MethodPolicyExplain  = "policy.explain"
 	MethodPolicySuggest  = "policy.suggest"
@@ -379,9 +383,15 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 			_, err := a.asks.answer(p.Number, false, nil)
 			return none{}, err
 		}),
-		MethodAbout:          method(a.approvals.About),
-		MethodEnrolBegin:     method(a.approvals.EnrolBegin),
-		MethodEnrolFinish:    method(a.approvals.EnrolFinish),
+		MethodAbout:      method(a.approvals.About),
+		MethodEnrolBegin: method(a.approvals.EnrolBegin),
+		MethodEnrolFinish: method(func(ctx context.Context, p approve.Enrolment) (approve.Enrolled, error) {
+			made, err := a.approvals.EnrolFinish(ctx, p)
+			if err == nil {
+				a.requireApproval(ctx) // there is somebody now
+			}
+			return made, err
+		}),
 		MethodLoginBegin:     method(a.approvals.LoginBegin),
 		MethodLoginFinish:    method(a.approvals.LoginFinish),
 		MethodLoginCheck:     method(a.approvals.LoginCheck),
@@ -389,6 +399,9 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 		MethodDecisionFinish: method(a.approvals.DecisionFinish),
 		MethodResumeBegin:    method(a.approvals.ResumeBegin),
 		MethodResumeFinish:   method(a.approvals.ResumeFinish),
+		MethodPolicyProposal: method(a.showProposal),
+		MethodPolicyBegin:    method(a.beginApproval),
+		MethodPolicyFinish:   method(a.finishApproval),
 		MethodPairBegin:      method(a.pairBegin),
 		MethodPairFinish:     method(a.pairFinish),
 		MethodAppNames: get(func() (names []string) {
@@ -585,6 +598,8 @@ func (a *Agent) reloadPolicy(ctx context.Context, p PolicyParams) (PolicyStatus,
 	case byTests(err), errors.Is(err, errMeanwhile):
 		return PolicyStatus{}, orForce(fmt.Errorf("the old policy stays in force; %w", err),
 			"`pksa policy reload --force` takes it all the same")
+	case errors.Is(err, errUnapproved):
+		return PolicyStatus{}, fmt.Errorf("the old policy stays in force; %w", err)
 	case err != nil:
 		return PolicyStatus{}, fmt.Errorf("the old policy stays in force; the file has errors:\n%w", err)
 	}

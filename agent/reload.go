@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +29,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/keystore"
 	"pksa/keystore/access"
+	"pksa/protocol/hive"
 	"pksa/protocol/plain"
 	"pksa/protocol/secret"
 )
@@ -62,6 +65,102 @@ func LoadPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (*po
 	if err != nil {
 		return nil, nil, err
 	}
+	return compilePolicy(cfg, keys, l, src)
+}
+
+// StartPolicy returns the policy that a start takes, as [LoadPolicy] does: that of the file, or,
+// where a policy takes an approver's yes, the one that was approved last. waits says why the file
+// is not taken then; empty if it is.
+func StartPolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger) (p *policy.Policy,
+	warnings policy.Problems, waits string, err error) {
+	text, required := l.ApprovedPolicy()
+	switch {
+	case !required:
+		p, warnings, err = LoadPolicy(cfg, keys, l)
+		return p, warnings, "", err
+	case len(text) == 0:
+		return nil, nil, "", errors.New("a policy takes an approver's yes, and which one had it was lost: `pksa " +
+			"policy accept` takes that of the file")
+	}
+	if src, err := ReadPolicy(cfg); err != nil || !bytes.Equal(src, text) {
+		waits = errUnapproved.Error()
+	}
+	p, warnings, err = compilePolicy(cfg, keys, l, text)
+	if err != nil {
+		err = fmt.Errorf("the policy that was approved last cannot be used by this program; `pksa policy accept` "+
+			"takes that of the file:\n%w", err)
+	}
+	return p, warnings, waits, err
+}
+
+// errUnapproved is for a policy that takes an approver's yes, and has none.
+var errUnapproved = errors.New("a changed policy takes an approver's yes: on the page of the console, under Policy, " +
+	"or with the wallet stopped by `pksa policy accept`")
+
+// unapproved returns why a policy may not come into force for want of an approver's yes; nil if it
+// may. It is the one place that decides this for a wallet that runs.
+func (a *Agent) unapproved(next *policy.Policy) error {
+	text, required := a.ledger.ApprovedPolicy()
+	if required && hive.HashText(string(text)).String() != next.Hash() {
+		return errUnapproved
+	}
+	return nil
+}
+
+// requireApproval lets another policy come into force only with an approver's yes from now on, if
+// the settings say so and somebody can say yes. It begins with the policy in force.
+func (a *Agent) requireApproval(ctx context.Context) {
+	cfg := a.settings()
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	_, required := a.ledger.ApprovedPolicy()
+	switch {
+	case required:
+		a.approval.Store(ApprovalRequired)
+		if cfg.PolicyApproval != config.ApprovalRequired {
+			a.log.Warn("another policy takes an approver's yes, whatever policy_approval says by now: with the " +
+				"wallet stopped, `pksa policy accept --end` ends that")
+		}
+		return
+	case cfg.PolicyApproval != config.ApprovalRequired:
+		a.approval.Store("")
+		return
+	}
+	a.approval.Store(ApprovalWanted)
+	src, err := ReadPolicy(cfg)
+	notes, failed := a.ledger.Approvers(ctx)
+	inForce := a.policy.Load().policy.Hash()
+	switch {
+	case cmp.Or(err, failed) != nil:
+		a.log.Error("policy_approval has no effect yet", "err", cmp.Or(err, failed))
+		return
+	case len(a.approvals.Names(notes)) == 0:
+		a.log.Warn("policy_approval has no effect before somebody is enrolled who can say yes: `pksa approver add " +
+			"NAME`")
+		return
+	case hive.HashText(string(src)).String() != inForce:
+		a.log.Warn("policy_approval has no effect before the policy's file is in force: `pksa policy reload`")
+		return
+	}
+	err = a.ledger.ApprovePolicy(ctx, nil, src, ledger.Entry{Type: ledger.RecordAdmin,
+		Outcome: "policy approval required", Content: encodeRecord(map[string]string{"policy": inForce})})
+	if err != nil {
+		a.log.Error("policy_approval has no effect yet", "err", err)
+		return
+	}
+	a.approval.Store(ApprovalRequired)
+	a.log.Info("another policy comes into force only with an approver's yes from now on", "policy", inForce)
+}
+
+// What [PolicyStatus.Approval] can be.
+const (
+	ApprovalRequired = "required" // another policy takes an approver's yes
+	ApprovalWanted   = "wanted"   // the settings say so, and it has no effect yet
+)
+
+// compilePolicy compiles a policy of the settings as [LoadPolicy] does.
+func compilePolicy(cfg *config.Config, keys *keystore.Store, l *ledger.Ledger, src []byte) (*policy.Policy,
+	policy.Problems, error) {
 	env := policy.Options{Now: time.Now(), NobodyToAsk: cfg.Ask == config.AskNobody, NobodyToTell: len(cfg.Notify) == 0,
 		NobodyToTellAll: !cfg.TellsAll(), OnlyPasskeys: cfg.Ask == config.AskPasskey}
 	if keys != nil {
@@ -179,6 +278,15 @@ func (t tried) refuses(next, old *policy.Policy, force bool) error {
 	return t.failed
 }
 
+// refuses returns why a policy may not follow the one in force; nil if it may. force takes one
+// whose tests fail, and none without the yes that it takes.
+func (a *Agent) refuses(t tried, next *policy.Policy, force bool) error {
+	if err := a.unapproved(next); err != nil {
+		return err
+	}
+	return t.refuses(next, a.policy.Load().policy, force)
+}
+
 // text returns why tests fail, empty if they do not.
 func (t tried) text() string {
 	if t.failed == nil {
@@ -233,9 +341,12 @@ func (a *Agent) reloadPolicyFile(ctx context.Context, force bool) error {
 	}
 	next, warnings, err := LoadPolicy(a.settings(), a.keys, a.ledger)
 	if err == nil {
-		err = tests.refuses(next, a.policy.Load().policy, force)
+		err = a.refuses(tests, next, force)
 	}
 	switch {
+	case errors.Is(err, errUnapproved):
+		a.waitForApproval()
+		return err
 	case errors.Is(err, errMeanwhile): // nothing is wrong with the file, as far as anybody knows
 		a.log.Warn("policy not reloaded, the old one stays in force", "err", err)
 		return err
@@ -376,9 +487,12 @@ func (a *Agent) takeWatched(ctx context.Context, seen string) bool {
 		a.waitWithPolicy(lost)
 		return true
 	}
-	switch err := tests.refuses(next, inForce.policy, false); {
+	switch err := a.refuses(tests, next, false); {
 	case errors.Is(err, errMeanwhile):
 		return false
+	case errors.Is(err, errUnapproved):
+		a.waitForApproval()
+		return true
 	case err != nil:
 		a.keepPolicy(err)
 		return true
@@ -402,6 +516,151 @@ func (a *Agent) waitWithPolicy(lost []string) {
 	a.log.Warn("the changed policy file is not taken, the old policy stays in force: " + kept.waits)
 	a.tellNotReloaded("The changed policy file is not taken, the old policy stays in force.",
 		"On the wallet's machine: `pksa status`.", kept.waits)
+}
+
+// waitForApproval keeps the policy in force although its file has changed: an approver has to say
+// yes first.
+func (a *Agent) waitForApproval() {
+	kept := *a.policy.Load()
+	kept.refused, kept.failed, kept.waits = false, "", errUnapproved.Error()
+	a.policy.Store(&kept)
+	a.metrics.Reload(false)
+	a.log.Warn("the changed policy file is not taken, the old policy stays in force", "err", errUnapproved)
+	do := "On the wallet's page: Policy."
+	if site := a.settings().Approve; site.Origin != "" {
+		do = "With your passkey: " + site.Origin + "/policy"
+	}
+	a.tellNotReloaded("A changed policy waits for an approver's yes, the old policy stays in force.", do, "")
+}
+
+// PolicyProposal is a policy that waits for an approver's yes, for a console.
+type PolicyProposal struct {
+	approve.PolicyChange
+	// Required says that a policy takes an approver's yes.
+	Required bool `json:"required"`
+	// Waits says that the file has another policy than the one in force. Problem is why it cannot
+	// come into force; Diff is what would change, in words; Tests why its tests fail.
+	Waits   bool   `json:"waits"`
+	Problem string `json:"problem,omitempty"`
+	Diff    string `json:"diff,omitempty"`
+	Tests   string `json:"tests,omitempty"`
+}
+
+// PolicySigned is a yes to another policy, with its signature.
+type PolicySigned struct {
+	approve.PolicyChange
+	approve.Assertion
+}
+
+// proposed is a policy that waits for an approver's yes.
+type proposed struct {
+	PolicyProposal
+	next     *policy.Policy // nil: none waits, or none that can be used
+	warnings policy.Problems
+	was, src []byte // the texts of the one that it replaces, and its own
+}
+
+// proposal returns the policy of the file, if it is not in force and takes an approver's yes.
+func (a *Agent) proposal() (p proposed) {
+	if p.was, p.Required = a.ledger.ApprovedPolicy(); !p.Required {
+		return p
+	}
+	p.From = a.policy.Load().policy.Hash()
+	var err error
+	if p.src, err = ReadPolicy(a.settings()); err == nil {
+		p.To = hive.HashText(string(p.src)).String()
+		if p.Waits = p.To != p.From; p.Waits {
+			p.next, p.warnings, err = compilePolicy(a.settings(), a.keys, a.ledger, p.src)
+		}
+	}
+	if err != nil {
+		p.Problem = strings.TrimSpace(err.Error())
+	}
+	return p
+}
+
+// showProposal shows a console the policy that waits, with what would change.
+func (a *Agent) showProposal(ctx context.Context, _ none) (PolicyProposal, error) {
+	p := a.proposal()
+	if p.next == nil {
+		return p.PolicyProposal, nil
+	}
+	file, err := filepath.Base(a.settings().Policy), error(nil)
+	p.Diff, err = a.looks.Compare(ctx, policy.Draft{File: "in force", Src: p.was}, policy.Draft{File: file, Src: p.src},
+		a.network)
+	if err != nil {
+		p.Diff = "Not compared: " + err.Error()
+	}
+	if err := a.runTests(ctx, a.settings(), p.next); err != nil {
+		p.Tests = err.Error()
+	}
+	return p.PolicyProposal, nil
+}
+
+// beginApproval begins an approver's yes to the policy that waits.
+func (a *Agent) beginApproval(ctx context.Context, c approve.PolicyChange) (approve.SignAsk, error) {
+	if p := a.proposal(); p.next == nil || p.PolicyChange != c {
+		return approve.SignAsk{}, errOtherPolicy
+	}
+	return a.approvals.PolicyBegin(ctx, c)
+}
+
+var errOtherPolicy = errors.New("the page shows another policy than the one that waits: load it again")
+
+// finishApproval brings the policy that waits into force, with an approver's yes.
+func (a *Agent) finishApproval(ctx context.Context, p PolicySigned) (PolicyStatus, error) {
+	yes, err := a.approvals.PolicyFinish(ctx, p.PolicyChange, p.Assertion)
+	if err != nil {
+		return PolicyStatus{}, err
+	}
+	tests := a.try(ctx, a.settings())
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	if a.reloading != nil {
+		defer a.reloading()()
+	}
+	waits := a.proposal()
+	if waits.next == nil || waits.PolicyChange != p.PolicyChange {
+		return PolicyStatus{}, errOtherPolicy
+	}
+	if err := tests.refuses(waits.next, a.policy.Load().policy, false); err != nil {
+		return PolicyStatus{}, fmt.Errorf("the old policy stays in force; %w", err)
+	}
+	// Approved on disk before it is in force: a crash in between has the next start take it.
+	err = a.ledger.ApprovePolicy(ctx, waits.was, waits.src, ledger.Entry{Type: ledger.RecordAdmin,
+		Outcome: audit.OutcomePolicy, Content: encodeRecord(struct {
+			approve.PolicyChange
+			Approval *approve.Proof `json:"approval"`
+		}{p.PolicyChange, yes})})
+	if err == nil {
+		err = a.takePolicy(ctx, waits.next, waits.warnings, tests)
+	}
+	return a.policyStatus(), err
+}
+
+// AcceptPolicy takes the policy of the file as approved, or ends that a policy takes an approver's
+// yes. It is for whoever opens the keystore while no wallet runs. It returns the hash of the
+// policy.
+func (m Admin) AcceptPolicy(ctx context.Context, cfg *config.Config, end bool) (string, error) {
+	was, required := m.Ledger.ApprovedPolicy()
+	switch {
+	case !required:
+		return "", errors.New("no policy takes an approver's yes here: there is nothing to accept")
+	case end:
+		return "", m.Ledger.EndApproval(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "policy approval ended"})
+	}
+	src, err := ReadPolicy(cfg)
+	if err != nil {
+		return "", err
+	}
+	p, _, err := compilePolicy(cfg, m.Keys, m.Ledger, src)
+	if err != nil {
+		return "", fmt.Errorf("the policy cannot be used:\n%w", err)
+	}
+	was = append([]byte{}, was...) // empty, and not nil, if it was lost
+	return p.Hash(), m.Ledger.ApprovePolicy(ctx, was, src, ledger.Entry{Type: ledger.RecordAdmin,
+		Outcome: "policy accepted", Content: encodeRecord(map[string]string{"from": hive.HashText(string(was)).String(),
+			"to": p.Hash()})})
 }
 
 // policyStamp returns a text that differs for two states of the policy file and its tests.

@@ -190,8 +190,11 @@ func (a *Agent) reloadLocked(ctx context.Context, tests tried, force bool) (done
 		told = true
 		return done, fmt.Errorf("the policy cannot be used:\n%w", err)
 	}
-	if err := tests.refuses(p, a.policy.Load().policy, force); err != nil {
-		if !errors.Is(err, errMeanwhile) {
+	if err := a.refuses(tests, p, force); err != nil {
+		if errors.Is(err, errUnapproved) {
+			a.waitForApproval()
+			told = true
+		} else if !errors.Is(err, errMeanwhile) {
 			a.keepPolicy(err)
 			told = true
 		}
@@ -225,6 +228,7 @@ func (a *Agent) reloadLocked(ctx context.Context, tests tried, force bool) (done
 		a.log.Warn("a setting should be mended", "where", w.Where, "what", w.Text)
 	}
 	a.finishReload(ctx, done)
+	a.running.start(func() { a.requireApproval(a.work) })
 	return done, nil
 }
 

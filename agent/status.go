@@ -100,7 +100,10 @@ type PolicyStatus struct {
 	Refused bool `json:"reload_refused_by_tests,omitempty"`
 	// Tests says why the tests of the policy in force fail: a start took it, or --force.
 	Tests string `json:"tests_failed,omitempty"`
-	// Waits says why a watched file that changed is not taken.
+	// Approval says whether another policy takes an approver's yes: required; or wanted, by the
+	// settings, and not in effect yet. Empty: it takes none.
+	Approval string `json:"approval,omitempty"`
+	// Waits says why a file that changed is not taken.
 	Waits string `json:"reload_waits,omitempty"`
 	// Warnings are doubtful places of the file in force.
 	Warnings []string `json:"warnings,omitempty"`
@@ -334,6 +337,7 @@ func (a *Agent) policyStatus() PolicyStatus {
 	for _, w := range p.warnings.Silenced() {
 		s.Silenced = append(s.Silenced, w.String())
 	}
+	s.Approval, _ = a.approval.Load().(string)
 	s.Room = a.budget.room(p.policy, time.Now())
 	return s
 }
@@ -463,6 +467,9 @@ func (d *onDisk) problem(a *Agent) string {
 	defer d.mu.Unlock()
 	if now := stamp(a.settings().Policy); now != d.stamp {
 		d.stamp, d.found = now, ""
+		if required, _ := a.approval.Load().(string); required == ApprovalRequired {
+			return "" // the next start takes the policy that was approved last
+		}
 		_, _, err := LoadPolicy(a.settings(), a.keys, a.ledger)
 		if replaced := new(harden.ReplacedError); err != nil && !errors.As(err, &replaced) { // a start can read it
 			d.found = "the policy cannot be used: " + strings.TrimSpace(err.Error())

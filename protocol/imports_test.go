@@ -60,6 +60,8 @@ var rows = []row{
 	{"agent/node/nodetest", []string{"agent/node/memchain"}},               // nodes that misbehave show an honest chain
 	// It reads the trail and judges it again, and checks the approvals in it.
 	{"agent/audit", []string{"agent/ledger", "agent/policy", "agent/approve"}},
+	{"agent/difftext", []string{"agent/effect", "agent/policy"}}, // it says in words what a comparison found
+	{"agent/audit", []string{"agent/difftext"}},                  // it compares for a console
 	// It keeps who may approve in the ledger.
 	{"agent/approve", []string{"agent/ledger", "agent/passkey"}},
 	// It compares a file with what the ledger holds.
@@ -115,7 +117,8 @@ var narrow = map[string][]string{
 	"agent/node/memchain": {"protocol/..."},
 	"agent/node/nodetest": {"agent/node/memchain", "protocol/..."},
 	// They read what happened and say it in words. Neither comes near a key.
-	"agent/audit":       {"agent/ledger", "agent/policy", "agent/approve", "protocol/..."},
+	"agent/audit":       {"agent/difftext", "agent/ledger", "agent/policy", "agent/approve", "protocol/..."},
+	"agent/difftext":    {"agent/effect", "agent/policy"},
 	"agent/effect":      {"protocol/..."},
 	"agent/kernelclock": nil,
 	"agent/outage":      {"protocol/host"},

@@ -267,6 +267,36 @@ func TestPairing(t *testing.T) {
 	check("of who was removed", good, late, "nobody's")
 }
 
+// Another policy takes a yes to exactly this one in the place of that one, once.
+func TestPolicyChange(t *testing.T) {
+	w := newWorld(t)
+	anna := w.enrol("anna")
+	good := approve.PolicyChange{From: "aa", To: "bb"}
+	begin := func() []byte {
+		t.Helper()
+		asked, err := w.desk.PolicyBegin(t.Context(), good)
+		w.must(err)
+		return asked.Challenge
+	}
+	for _, other := range []approve.PolicyChange{{From: "aa", To: "cc"}, {From: "cc", To: "bb"}, {From: "bb", To: "aa"},
+		{From: "a", To: "abb"}} {
+		_, err := w.desk.PolicyFinish(t.Context(), other, signed(anna, begin()))
+		w.wants(err, "another policy")
+	}
+	pairing, err := w.desk.PairBegin(t.Context(), approve.Pairing{App: "bot"})
+	w.must(err)
+	_, err = w.desk.PolicyFinish(t.Context(), good, signed(anna, pairing.Challenge))
+	w.wants(err, "answered already")
+	once := signed(anna, begin())
+	proof, err := w.desk.PolicyFinish(t.Context(), good, once)
+	w.must(err)
+	if digest := good.Digest(); string(proof.What) != string(digest[:]) || proof.Check() != nil {
+		t.Errorf("%+v", proof)
+	}
+	_, err = w.desk.PolicyFinish(t.Context(), good, once)
+	w.wants(err, "answered already")
+}
+
 func signedAsk(w *world, waiting approve.Waiting) approve.SignAsk {
 	w.Helper()
 	w.waiting[7] = waiting

@@ -30,6 +30,7 @@ const (
 	Decide Purpose = "decide" // a yes to a request
 	Resume Purpose = "resume" // a yes to serving again, an app or all of them
 	Pair   Purpose = "pair"   // a yes to a pairing
+	Policy Purpose = "policy" // a yes to another policy
 )
 
 // Question is what a challenge asks.
@@ -38,7 +39,7 @@ type Question struct {
 	Wallet  string   `json:"wallet"`           // its id
 	Name    string   `json:"name,omitempty"`   // of who is enrolled, or of the app that is served again, or paired
 	Number  uint64   `json:"number,omitempty"` // of the request
-	Digest  [32]byte `json:"-"`                // of what would be signed, or of the pairing
+	Digest  [32]byte `json:"-"`                // of what would be signed, of the pairing, or of the change
 	Yes     bool     `json:"yes,omitempty"`
 	Fresh   [32]byte `json:"-"` // a value of the wallet's, for each time that it is asked
 }

@@ -11,7 +11,7 @@ import (
 const (
 	mostLogins = 64 // anybody who reaches the pages may ask for one
 	mostEnrols = 8  // for one code
-	mostYes    = 16 // for one request, one pause, or the pairings of one app
+	mostYes    = 16 // for one request, one pause, the pairings of one app, or the policy
 	patience   = 2 * time.Minute
 )
 
@@ -38,7 +38,8 @@ func (o *open) ask(q Question, now, until time.Time) ([32]byte, error) {
 			count++
 		}
 	}
-	most := map[Purpose]int{Login: mostLogins, Enrol: mostEnrols, Decide: mostYes, Resume: mostYes, Pair: mostYes}
+	most := map[Purpose]int{Login: mostLogins, Enrol: mostEnrols, Decide: mostYes, Resume: mostYes, Pair: mostYes,
+		Policy: mostYes}
 	if count >= most[q.Purpose] {
 		return [32]byte{}, fmt.Errorf("%d times asked already, and not answered: wait two minutes", count)
 	}

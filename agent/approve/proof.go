@@ -33,15 +33,16 @@ func newProof(by Approver, site passkey.Site, q Question, a passkey.Assertion) *
 }
 
 // provable are the purposes of which the trail keeps a yes.
-var provable = []Purpose{Decide, Resume, Pair}
+var provable = []Purpose{Decide, Resume, Pair, Policy}
 
 // Check checks the signature again. It says that the owner of this passkey said yes to a request of
 // this number and digest, or, by its purpose, to the end of the pause of this name, or to the
-// pairing of this digest; who that owner is, the record of the enrolment says by the same passkey.
+// pairing or the policy of this digest; who that owner is, the record of the enrolment says by the
+// same passkey.
 func (p *Proof) Check() error {
 	q := p.Question
 	if len(p.What) != 32 || len(p.Value) != 32 || !slices.Contains(provable, q.Purpose) || !q.Yes {
-		return errors.New("it is no yes to a request, to the end of a pause, or to a pairing")
+		return errors.New("it is no yes to a request, to the end of a pause, to a pairing, or to a policy")
 	}
 	q.Digest, q.Fresh = [32]byte(p.What), [32]byte(p.Value)
 	site, err := passkey.ParseOrigin(p.Origin)

@@ -58,6 +58,17 @@ func TestApprovalsAreChecked(t *testing.T) {
 		}
 		return text
 	}
+	changed := func(to string) []byte {
+		q := approve.Question{Purpose: approve.Policy, Wallet: "trail", Yes: true,
+			Digest: approve.PolicyChange{From: "a", To: "b"}.Digest()}
+		p := proof(q)
+		p.What = q.Digest[:]
+		text, err := json.Marshal(map[string]any{"from": "a", "to": to, "approval": p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
 	bob := proof(question)
 	bobs := passkeytest.New("bob", site)
 	signed := bobs.Sign(challenge[:])
@@ -93,6 +104,10 @@ func TestApprovalsAreChecked(t *testing.T) {
 			App: "other", Content: paired(pairing, pairing)}, 0, 1},
 		"of a pause, for a pairing": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomePairing, App: "bot",
 			Content: ended}, 0, 1},
+		"of a policy": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomePolicy,
+			Content: changed("b")}, 1, 0},
+		"of another policy": {ledger.Record{Type: ledger.RecordAdmin, Outcome: audit.OutcomePolicy,
+			Content: changed("c")}, 0, 1},
 		"of another act":       {ledger.Record{Type: ledger.RecordAdmin, Outcome: "pause", Content: ended}, 0, 0},
 		"of a first judgement": {ledger.Record{Type: ledger.RecordJudged, Ref: 7, Content: good}, 0, 0},
 	} {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
+	"pksa/agent/difftext"
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 )
@@ -42,6 +44,32 @@ func (l *Looks) begin(ctx context.Context, t Trail) (Source, func(), error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, errLong)
 	return t.Source(ctx), func() { cancel(); l.mu.Unlock() }, nil
+}
+
+// compareRequests is how many requests a comparison tries for a console.
+const compareRequests = 4000
+
+// Compare compares two policies, the one in force first, and returns in words what changes.
+func (l *Looks) Compare(ctx context.Context, was, now policy.Draft, n *hive.Network) (string, error) {
+	if !l.mu.TryLock() {
+		return "", errLooking
+	}
+	defer l.mu.Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, lookTime, errLong)
+	defer cancel()
+	at := time.Now()
+	d, problems, err := policy.Compare(ctx, was, now, policy.DiffOptions{Now: at, Network: n, Most: compareRequests})
+	switch {
+	case ctx.Err() != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
+		return "", err
+	case d == nil:
+		return "", errors.New(problems.String())
+	}
+	var b strings.Builder
+	difftext.Write(&b, d, at)
+	return b.String(), nil
 }
 
 // Explain explains a request by the number of its record.

@@ -129,8 +129,13 @@ const OutcomeResume = "resume"
 // approval.
 const OutcomePairing = "pairing approved"
 
+// OutcomePolicy is what the record of a yes to another policy says. The hashes of both stand beside
+// the approval.
+const OutcomePolicy = "policy approved"
+
 // ofActs are the purposes of the yes in records of acts, by their outcome.
-var ofActs = map[string]approve.Purpose{OutcomeResume: approve.Resume, OutcomePairing: approve.Pair}
+var ofActs = map[string]approve.Purpose{OutcomeResume: approve.Resume, OutcomePairing: approve.Pair,
+	OutcomePolicy: approve.Policy}
 
 // approvalMember is what a content with an approval has in it. Texts of others cannot: they are
 // written with their quotes escaped.
@@ -179,11 +184,12 @@ func (v *Verified) approval(r *ledger.Record, wallet string) {
 // approved is what a yes of an act was given to, as its record has it.
 type approved struct {
 	Pairing approve.Pairing `json:"pairing"`
+	approve.PolicyChange
 }
 
 // fits checks a yes that stands in a record.
 func fits(p *approve.Proof, r *ledger.Record, purpose approve.Purpose, wallet string, to approved) error {
-	pairing := to.Pairing.Digest()
+	pairing, change := to.Pairing.Digest(), to.PolicyChange.Digest()
 	switch {
 	case p == nil:
 		return errors.New("there is none")
@@ -195,6 +201,8 @@ func fits(p *approve.Proof, r *ledger.Record, purpose approve.Purpose, wallet st
 		return fmt.Errorf("it is one to serve %q", p.Name)
 	case purpose == approve.Pair && (string(p.What) != string(pairing[:]) || to.Pairing.App != r.App):
 		return errors.New("it is one to another pairing")
+	case purpose == approve.Policy && string(p.What) != string(change[:]):
+		return errors.New("it is one to another policy")
 	case p.Wallet != wallet:
 		return errors.New("it was given to another wallet")
 	}

@@ -57,10 +57,11 @@ type Config struct {
 	RequestsPerSecond        int // of one relay link
 	AccountRequestsPerSecond int
 
-	KeyCheckEvery time.Duration
-	Guard         string        // GuardOff, GuardWarn, GuardStop or GuardLock
-	LockAfter     time.Duration // without a request that was admitted; zero: never
-	Canary        time.Duration // between probes for another copy of this wallet, at each relay
+	KeyCheckEvery  time.Duration
+	PolicyApproval string        // ApprovalOff or ApprovalRequired
+	Guard          string        // GuardOff, GuardWarn, GuardStop or GuardLock
+	LockAfter      time.Duration // without a request that was admitted; zero: never
+	Canary         time.Duration // between probes for another copy of this wallet, at each relay
 
 	StopTimeout time.Duration
 
@@ -151,6 +152,7 @@ func Default(home string) *Config {
 		AccountRequestsPerSecond: 50,
 		KeyCheckEvery:            time.Hour,
 		Guard:                    GuardWarn,
+		PolicyApproval:           ApprovalOff,
 		Canary:                   5 * time.Minute,
 		StopTimeout:              20 * time.Second,
 		AuditKeep:                400 * 24 * time.Hour,

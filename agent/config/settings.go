@@ -37,6 +37,12 @@ const (
 	AskPasskey = "passkey" // as pending, and a yes counts with a passkey alone
 )
 
+// What the setting policy_approval can be.
+const (
+	ApprovalOff      = "off"
+	ApprovalRequired = "required"
+)
+
 // What the setting guard can be.
 const (
 	GuardOff  = "off"
@@ -83,6 +89,11 @@ var settings = []setting{
 	{"policy_watch", "Reload the policy when its file has changed and come to rest; replace it by rename. Without " +
 		"this: `pksa policy reload` or SIGHUP.", "false",
 		boolean(func(c *Config) *bool { return &c.PolicyWatch })},
+	{"policy_approval", "required: another policy comes into force only with an approver's yes, by a passkey, on the " +
+		"page of the console, which shows what changes; until then, and over restarts, the one approved last does. " +
+		"It begins with the policy in force when somebody is enrolled, and stays until `pksa policy accept --end`, " +
+		"whatever this setting says. off: who writes the file decides.", ApprovalOff,
+		oneOf(func(c *Config) *string { return &c.PolicyApproval }, ApprovalOff, ApprovalRequired)},
 	{"ask", "How a person is asked where the policy says so: pending keeps the request for `pksa pending` and `pksa " +
 		"approve`, or for a yes with a passkey; passkey does the same, and takes no yes of `pksa " +
 		"approve`; none denies it.",

@@ -196,6 +196,8 @@ const (
 	nextRotate = "another secret for it comes from `pksa app rotate NAME`"
 	nextKeys   = "if the key was changed on the chain, put the new one in its place: `pksa keys import --help` " +
 		"shows --replace"
+	nextApproval   = "say yes on the page of the console, or put the file back that is in force"
+	nextWanted     = "enrol an approver for the present address, and run `pksa reload`; the log says what is lacking"
 	nextPolicy     = "mend it there, or say there that it is meant so; examples/docs/policy.md tells how"
 	nextTests      = "mend the policy or its tests until `pksa policy test` passes, then `pksa policy reload`"
 	nextPolicyLost = "put a copy of it back; without one, `pksa init` writes one that allows nothing yet"

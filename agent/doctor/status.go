@@ -216,8 +216,17 @@ func (e *examiner) policy(ctx context.Context) bool {
 				Meaning: "the old policy stays in force, and the next start will fail", Next: nextMend})
 		}
 		if s.Policy.Waits != "" {
+			next := nextMend
+			if s.Policy.Approval == agent.ApprovalRequired {
+				next = nextApproval
+			}
 			e.found(Finding{Level: Warning, What: s.Policy.Waits, Where: cfg.Policy,
-				Meaning: "the file has changed, and the old policy stays in force", Next: nextMend})
+				Meaning: "the file has changed, and the old policy stays in force", Next: next})
+		}
+		if s.Policy.Approval == agent.ApprovalWanted {
+			e.found(Finding{Level: Warning, Where: "policy_approval",
+				What:    "nobody's yes is needed for another policy yet, although the settings say so",
+				Meaning: "whoever can write the policy's file decides what is signed", Next: nextWanted})
 		}
 		e.judgeRoom(s.Policy.Room)
 	} else {

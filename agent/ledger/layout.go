@@ -36,6 +36,7 @@ var (
 	metaKept     = []byte("kept")       // number of the first record that retention has left; none: all are kept
 	metaYield    = []byte("yield")      // another copy of the wallet was met, and this one has yielded to it
 	metaPause    = []byte("pause")      // the operator paused the wallet, and when
+	metaPolicy   = []byte("policy")     // the policy that was approved last, which takes an approver's yes
 	metaTurns    = []byte("turns")      // numbers of the records at which the ledger was led back
 	metaCreated  = []byte("created")    // when the ledger was made; none in ledgers of before
 	metaFloor    = []byte("floor")      // no nonce at or below this counts: which ones were used up was lost

@@ -155,6 +155,9 @@ func (f *loaded) meta() error {
 	if f.state.paused, err = f.pauseAt(metaPause); err != nil {
 		return err
 	}
+	if f.state.approved, err = f.approvedPolicy(); err != nil {
+		return err
+	}
 	if f.state.turns, err = f.turns(); err != nil {
 		return err
 	}

@@ -87,6 +87,10 @@ func (x *examination) giveFact(key []byte) {
 	case bytes.Equal(key, metaPause):
 		e = put(encodePause(x.o.Now()))
 		means = "the wallet is paused, until `pksa resume`"
+	case bytes.Equal(key, metaPolicy):
+		note, _ := encodeApproved(nil) // it is short
+		e = put(note)
+		means = "no policy is approved, and the wallet does not start until `pksa policy accept`"
 	case bytes.Equal(key, metaFloor):
 		x.done.Floor = true
 		means = "no nonce up to now counts any more"

@@ -54,6 +54,7 @@ func newLossy(t *testing.T) *lossy {
 	must(t, x.l.Yield(ctx, ledger.Yield{At: x.clock.now(), Relay: "relay"}, ledger.Entry{Type: ledger.RecordEvent}))
 	must(t, x.l.Pause(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "pause"}))
 	must(t, x.l.Pause(ctx, ledger.Entry{Type: ledger.RecordAdmin, Outcome: "pause", App: "mybot"}))
+	must(t, x.l.ApprovePolicy(ctx, nil, []byte("version: 1\n"), ledger.Entry{Type: ledger.RecordAdmin}))
 	must(t, x.l.Close())
 	x.last, _ = x.l.Head()
 	return x
@@ -257,6 +258,7 @@ func TestLoseEachKind(t *testing.T) {
 		"fact: yield":            {"meta", keyWith("yield"), 0},
 		"fact: pause":            {"meta", keyWith("pause"), 0},
 		"fact: pause of an app":  {"meta", keyWith("paused app"), 0},
+		"fact: approved policy":  {"meta", keyWith("policy"), 0},
 		"fact: created":          {"meta", keyWith("created"), 0},
 		"fact: ended session":    {"meta", keyWith("remnant"), 0},
 		"fact: claim":            {"meta", keyWith("claim"), 0},
@@ -383,6 +385,10 @@ func (x *lossy) survive(whole bool) {
 func (x *lossy) nothingFree() {
 	t := x.t
 	t.Helper()
+	// Whatever is lost, another policy takes an approver's yes as before.
+	if text, required := x.l.ApprovedPolicy(); !required || len(text) > 0 && string(text) != "version: 1\n" {
+		t.Errorf("the approved policy: %q, %t", text, required)
+	}
 	if s, lives := x.l.Session(x.alice.ID); lives {
 		if got := x.try(s, "again", x.nonce); got == ledger.Fresh {
 			t.Error("the last nonce is new again")

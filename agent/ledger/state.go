@@ -19,6 +19,7 @@ type state struct {
 	created  int64     // ms; when the ledger was made, zero if it does not say
 	yield    *Yield    // nil: has not yielded
 	paused   time.Time // since when; zero: not
+	approved *approved // the policy that was approved last; nil: none has to be
 	kept     uint64    // records before it were removed as the settings say
 	fates    map[[20]byte]Fate
 

@@ -110,9 +110,13 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		return s, err
 	}
 	// The policy comes after both: it warns of accounts and apps that they do not know.
-	compiled, warnings, err := agent.LoadPolicy(o.Config, s.Keys, s.Ledger)
+	compiled, warnings, waits, err := agent.StartPolicy(o.Config, s.Keys, s.Ledger)
 	if err != nil {
 		return s, &StepError{StepPolicy, err}
+	}
+	if waits != "" {
+		o.Logger.Warn("the policy that was approved last is in force, and not that of the file", "component", "agent",
+			"why", waits)
 	}
 	// Confined after opening: files that are open stay open, and the rules name less. Confined
 	// before listening: from the first byte of a stranger on, this process reaches the files it
@@ -142,7 +146,8 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		Version: o.Version, Reloading: o.Reloading, ReadSettings: o.ReadSettings, Foresee: foresee,
 		InPlace: o.InPlace,
 		Config:  o.Config, Network: network, Keys: s.Keys, Ledger: s.Ledger, Node: s.Nodes,
-		Policy: compiled, Warnings: warnings, Hardening: measures, Dial: dial, TLS: o.TLS, Notify: o.Notify,
+		Policy: compiled, PolicyWaits: waits, Warnings: warnings, Hardening: measures, Dial: dial, TLS: o.TLS,
+		Notify:     o.Notify,
 		Logger:     o.Logger,
 		TrustClock: o.TrustClock, KernelClock: o.KernelClock, Unlock: opener(o),
 	})

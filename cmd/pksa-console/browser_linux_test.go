@@ -386,6 +386,19 @@ func TestInABrowser(t *testing.T) {
 	if left := b.run(`document.getElementById("link").value`); left != "" {
 		t.Errorf("the link stays: %v", left)
 	}
+	w.fake.mu.Lock()
+	w.fake.change = map[string]any{"required": true, "waits": true, "from": strings.Repeat("a", 64),
+		"to": strings.Repeat("b", 64), "diff": "New: allow \"pay\" (policy.yaml:4)\n\nAllowed now, denied before:\n" +
+			"  shop for alice: pays 1.000 HIVE from alice to mallory\n    before: denied, no rule allows it\n"}
+	w.fake.mu.Unlock()
+	b.open("/policy/change")
+	b.says("Allowed now, denied before")
+	b.picture("change")
+	b.click("[data-policy]")
+	b.says("The policy is in force.")
+	if calls := w.fake.called("policy.finish"); len(calls) != 1 || !strings.Contains(calls[0], `"from":"aaa`) {
+		t.Errorf("%q", calls)
+	}
 	b.click("header button")
 	b.says("Log in with your passkey")
 	b.open("/audit")

@@ -332,6 +332,33 @@ func TestToldFirst(t *testing.T) {
 	}
 }
 
+// A policy that waits is shown with what changes, and a button only where it could come into force.
+func TestChangedPolicy(t *testing.T) {
+	w := newWorld(t)
+	for name, c := range map[string]struct {
+		change map[string]any
+		says   string
+		button bool
+	}{
+		"not required": {map[string]any{}, "decides what is signed", false},
+		"none waits":   {map[string]any{"required": true}, "No changed policy waits", false},
+		"unreadable":   {map[string]any{"required": true, "problem": "no such file"}, "no such file", false},
+		"errors": {map[string]any{"required": true, "waits": true, "problem": "3:1: <b>"},
+			"3:1: &lt;b&gt;", false},
+		"tests fail": {map[string]any{"required": true, "waits": true, "tests": "one case"}, "one case", false},
+		"good": {map[string]any{"required": true, "waits": true, "from": "aa", "to": "bb", "diff": "New: <b>"},
+			"New: &lt;b&gt;", true},
+	} {
+		w.fake.mu.Lock()
+		w.fake.change = c.change
+		w.fake.mu.Unlock()
+		_, _, text := w.ask("GET", "/policy/change", "", func(r *http.Request) { r.AddCookie(w.in()) })
+		if !strings.Contains(text, c.says) || strings.Contains(text, `data-policy="`) != c.button {
+			t.Errorf("%s: %s", name, text)
+		}
+	}
+}
+
 // A wallet that refuses, or says nothing, never looks like one that did it.
 func TestNothingLooksLikeSuccess(t *testing.T) {
 	w := newWorld(t)

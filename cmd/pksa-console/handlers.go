@@ -26,6 +26,8 @@ func (c *console) pass(method string) http.HandlerFunc {
 			c.log.Info("approved", "number", string(params["number"]), "by", c.logins.of(r, true).Name)
 		case "resume.finish":
 			c.log.Info("resumed", "app", string(params["app"]), "by", c.logins.of(r, true).Name)
+		case "policy.finish":
+			c.log.Info("policy approved", "sha256", string(params["to"]), "by", c.logins.of(r, true).Name)
 		case "pair.finish":
 			c.log.Info("paired", "app", string(params["app"]), "by", c.logins.of(r, true).Name)
 		case "enrol.finish":

@@ -227,6 +227,16 @@ func (c *console) policyPage(w http.ResponseWriter, r *http.Request) {
 	c.show(w, r, "policy", page{Title: "Policy", Data: d})
 }
 
+// changePage shows what would change with the policy that waits for an approver's yes.
+func (c *console) changePage(w http.ResponseWriter, r *http.Request) {
+	var d change
+	if err := c.wallet(r.Context(), "policy.proposal", struct{}{}, &d); err != nil {
+		c.trouble(w, r, err)
+		return
+	}
+	c.show(w, r, "change", page{Title: "Another policy", Data: d})
+}
+
 // whyPage shows why a recorded request is decided as it is.
 func (c *console) whyPage(w http.ResponseWriter, r *http.Request) {
 	n, err := strconv.ParseUint(r.PathValue("number"), 10, 64)

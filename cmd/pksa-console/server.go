@@ -40,7 +40,7 @@ func newConsole(w wallet, log *slog.Logger) *console {
 	c.live.wallet = w
 	base := template.Must(template.New("").Funcs(words).ParseFS(pageFiles, "pages/layout.html", "pages/card.html"))
 	for _, name := range []string{"waiting", "request", "status", "sessions", "pair", "audit", "record", "policy",
-		"why", "login", "enrol", "trouble"} {
+		"change", "why", "login", "enrol", "trouble"} {
 		c.pages[name] = template.Must(template.Must(base.Clone()).ParseFS(pageFiles, "pages/"+name+".html"))
 	}
 	return c
@@ -74,6 +74,9 @@ func (c *console) handler() http.Handler {
 	in.HandleFunc("GET /audit/{number}", c.recordPage)
 	in.HandleFunc("GET /policy", c.policyPage)
 	in.HandleFunc("GET /policy/why/{number}", c.whyPage)
+	in.HandleFunc("GET /policy/change", c.changePage)
+	in.HandleFunc("POST /policy/begin", c.pass("policy.begin"))
+	in.HandleFunc("POST /policy/finish", c.pass("policy.finish"))
 	in.HandleFunc("POST /deny", c.deny)
 	in.HandleFunc("POST /revoke", c.revoke)
 	in.HandleFunc("POST /pause", c.pause)

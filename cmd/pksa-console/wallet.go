@@ -67,6 +67,17 @@ type consent struct {
 	TellFirst bool     `json:"tell_first"` // only once a notifier took a message of all of it
 }
 
+// change is a policy that waits for an approver's yes.
+type change struct {
+	From     string `json:"from"`
+	To       string `json:"to"`
+	Required bool   `json:"required"`
+	Waits    bool   `json:"waits"`
+	Problem  string `json:"problem"`
+	Diff     string `json:"diff"`
+	Tests    string `json:"tests"`
+}
+
 // told is a notifier that took a message of all of a request.
 type told struct {
 	Notifier string    `json:"notifier"`
@@ -126,6 +137,7 @@ type state struct {
 		SHA256   string    `json:"sha256"`
 		Since    time.Time `json:"since"`
 		Failed   string    `json:"reload_failed"`
+		Approval string    `json:"approval"` // required: another policy takes an approver's yes
 		Warnings []string  `json:"warnings"`
 		Room     []room    `json:"room"`
 	} `json:"policy"`

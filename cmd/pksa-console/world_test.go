@@ -41,6 +41,7 @@ type fake struct {
 	draft      map[string]any
 	why        map[string]any
 	apps       []string
+	change     map[string]any
 }
 
 // b64link is the link that the fake wallet knows, as a page sends it.
@@ -188,6 +189,15 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		out = f.waiting[i]
 	case "status":
 		out = f.status
+	case "policy.proposal":
+		out = f.change
+	case "policy.begin":
+		out = asked()
+	case "policy.finish":
+		if err := verify(); err != nil {
+			return err
+		}
+		out = map[string]any{"sha256": f.change["to"]}
 	case "app.names":
 		out = f.apps
 	case "pair.begin":

@@ -25,7 +25,7 @@ func (c *command) policyCommand() *cobra.Command {
 denied. Only "reload" changes what is in force; the others read files and the
 audit trail, and "fmt" writes files anew that say the same.`,
 		c.policyCheck(), c.policyExplain(), c.policyTest(), c.policyDiff(), c.policyReplay(), c.policyObserved(),
-		c.policySuggest(), c.policyFmt(), c.policySchema(), c.policyReload())
+		c.policySuggest(), c.policyFmt(), c.policySchema(), c.policyReload(), c.policyAccept())
 }
 
 func (c *command) policyCheck() *cobra.Command {
@@ -277,7 +277,10 @@ and 96 KiB of file. With --force the policy is taken all the same; status, audit
 trail and metric say so.
 
 The last 5,000 records of the trail are judged by the new policy and by the one
-before, for two seconds at most: what gets another answer is told.`,
+before, for two seconds at most: what gets another answer is told.
+
+With the setting policy_approval a changed policy waits for an approver's yes on
+the page of the console; see "pksa policy accept".`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var status agent.PolicyStatus

@@ -188,6 +188,12 @@ func printWhole(w io.Writer, s agent.Status, all bool) {
 		fmt.Fprintf(w, "         the last reload changed nothing, %s:\n         %s\n", why,
 			strings.ReplaceAll(strings.TrimSpace(s.Policy.Failed), "\n", "\n         "))
 	}
+	switch s.Policy.Approval {
+	case agent.ApprovalRequired:
+		fmt.Fprintln(w, "         another policy takes an approver's yes")
+	case agent.ApprovalWanted:
+		fmt.Fprintln(w, "         policy_approval has no effect yet; `pksa doctor` says why")
+	}
 	if s.Policy.Waits != "" {
 		fmt.Fprintf(w, "         the file has changed and is not taken:\n         %s\n", s.Policy.Waits)
 	}

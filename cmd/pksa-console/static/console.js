@@ -109,6 +109,14 @@
     return "Paired: session " + made.id + " of " + made.app + " for " + made.account + ".";
   };
 
+  const change = async (button) => {
+    const params = { from: button.dataset.from, to: button.dataset.policy };
+    const status = await ask("/policy/finish", { ...params, ...await sign(await ask("/policy/begin", params)) });
+    if (status.sha256 !== params.to) throw new Error("The wallet did not say that the policy is in force.");
+    button.hidden = true;
+    return "The policy is in force.";
+  };
+
   const enrol = async () => {
     const code = location.hash.slice(1);
     if (!code) throw new Error("The link has no code: open it as pksa approver add prints it.");
@@ -135,12 +143,13 @@
     if (!button) return;
     const { dataset } = button;
     if (!("login" in dataset || "approve" in dataset || "enrol" in dataset || "resume" in dataset ||
-      "look" in dataset || "pair" in dataset)) return;
+      "look" in dataset || "pair" in dataset || "policy" in dataset)) return;
     button.disabled = true;
     try {
       if ("login" in dataset) await login(button);
       else if ("approve" in dataset) await approve(button);
       else if ("resume" in dataset) tell(button, await resume(button), true);
+      else if ("policy" in dataset) tell(button, await change(button), true);
       else if ("look" in dataset) await look(button);
       else if ("pair" in dataset) tell(asks, await pair(button), true);
       else tell(button, await enrol(), true);

@@ -12,6 +12,7 @@ import (
 	"pksa/agent/approve"
 	"pksa/agent/audit"
 	"pksa/agent/config"
+	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/agent/notify"
 	"pksa/agent/passkey"
@@ -417,6 +418,41 @@ func TestNobodyToTellFirst(t *testing.T) {
 		w.must(w.decide(asked.Number, true))
 		if got := answerKind(<-answer); got != "ack" || len(w.chain.Transactions()) != 1 {
 			t.Errorf("at the command line: %s", got)
+		}
+	})
+}
+
+// Status, and with it `pksa doctor`, says of a rule whose people are not enrolled, as it is now.
+func TestWarnsOfWhoIsNotEnrolled(t *testing.T) {
+	approving(t, askTwo, func(t *testing.T, w *world, _ *scriptedClient) {
+		warned := func() bool { return strings.Contains(fmt.Sprint(w.agent.Status().Policy.Warnings), "so it denies") }
+		if !warned() {
+			t.Errorf("at first: %q", w.agent.Status().Policy.Warnings)
+		}
+		byConsole := func(name string) {
+			desk := agent.Approvals(w.agent)
+			invited, err := desk.Add(t.Context(), approve.NameParams{Name: name})
+			w.must(err)
+			asked, err := desk.EnrolBegin(t.Context(), approve.CodeParams{Code: invited.Code})
+			w.must(err)
+			made := passkeytest.New(name, passkey.Site{Origin: "https://wallet.example", RPID: "wallet.example"}).
+				Create(asked.Challenge)
+			params, err := control.Encode(approve.Enrolment{Code: invited.Code, Challenge: asked.Challenge,
+				ClientData: made.ClientData, Attestation: made.Attestation})
+			w.must(err)
+			_, err = w.agent.ConsoleMethods()[agent.MethodEnrolFinish](t.Context(), params)
+			w.must(err)
+		}
+		byConsole("anna")
+		byConsole("bob")
+		if warned() {
+			t.Errorf("with two: %q", w.agent.Status().Policy.Warnings)
+		}
+		params, _ := json.Marshal(approve.NameParams{Name: "anna"})
+		_, err := w.agent.Methods()[agent.MethodApproverRemove](t.Context(), params)
+		w.must(err)
+		if !warned() {
+			t.Errorf("with one: %q", w.agent.Status().Policy.Warnings)
 		}
 	})
 }

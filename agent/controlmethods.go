@@ -348,9 +348,15 @@ func (a *Agent) Methods() map[string]control.Handler {
 		MethodLimitRelease: method(func(ctx context.Context, p ReleaseParams) (refund.Charge, error) {
 			return a.refunds.Release(ctx, p.Number)
 		}),
-		MethodApproverAdd:    method(a.approvals.Add),
-		MethodApproverList:   method(a.approvals.List),
-		MethodApproverRemove: method(a.approvals.Remove),
+		MethodApproverAdd:  method(a.approvals.Add),
+		MethodApproverList: method(a.approvals.List),
+		MethodApproverRemove: method(func(ctx context.Context, p approve.NameParams) (none, error) {
+			gone, err := a.approvals.Remove(ctx, p)
+			if err == nil {
+				a.reviewAgain()
+			}
+			return gone, err
+		}),
 
 		MethodGuardList: get(a.guard.Standings),
 		MethodGuardAccept: method(func(ctx context.Context, p AccountParams) (guard.Standing, error) {
@@ -388,6 +394,7 @@ func (a *Agent) ConsoleMethods() map[string]control.Handler {
 		MethodEnrolFinish: method(func(ctx context.Context, p approve.Enrolment) (approve.Enrolled, error) {
 			made, err := a.approvals.EnrolFinish(ctx, p)
 			if err == nil {
+				a.reviewAgain()
 				a.requireApproval(ctx) // there is somebody now
 			}
 			return made, err

@@ -401,6 +401,20 @@ func (a *Agent) takePolicy(ctx context.Context, next *policy.Policy, warnings po
 	return nil
 }
 
+// reviewAgain renews the warnings of the policy in force, which say who of those whose yes it takes
+// is not enrolled. Where the file is another one they stay.
+func (a *Agent) reviewAgain() {
+	a.reloads.Lock()
+	defer a.reloads.Unlock()
+	p, warnings, err := LoadPolicy(a.settings(), a.keys, a.ledger)
+	kept := *a.policy.Load()
+	if err != nil || p.Hash() != kept.policy.Hash() {
+		return
+	}
+	kept.warnings = warnings
+	a.policy.Store(&kept)
+}
+
 // keepPolicy reports that a reload failed and the policy in force stays.
 func (a *Agent) keepPolicy(err error) {
 	kept := *a.policy.Load()

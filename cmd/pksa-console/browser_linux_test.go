@@ -23,6 +23,8 @@ type browser struct {
 	conn    *websocket.Conn
 	session string
 	id      int
+
+	authenticator string // of the person
 }
 
 // pictures is where the browser run leaves a picture of each page, if this names a folder.
@@ -71,10 +73,20 @@ func newBrowser(w *world) *browser {
 	b.session = b.do("Target.attachToTarget", map[string]any{"targetId": target, "flatten": true})["sessionId"].(string)
 	b.do("Page.enable", nil)
 	b.do("WebAuthn.enable", nil)
-	b.do("WebAuthn.addVirtualAuthenticator", map[string]any{"options": map[string]any{"protocol": "ctap2",
+	b.device()
+	return b
+}
+
+// device gives the person at the browser another device, with no passkeys on it.
+func (b *browser) device() {
+	b.Helper()
+	if b.authenticator != "" {
+		b.do("WebAuthn.removeVirtualAuthenticator", map[string]any{"authenticatorId": b.authenticator})
+	}
+	made := b.do("WebAuthn.addVirtualAuthenticator", map[string]any{"options": map[string]any{"protocol": "ctap2",
 		"transport": "internal", "hasResidentKey": true, "hasUserVerification": true, "isUserVerified": true,
 		"automaticPresenceSimulation": true}})
-	return b
+	b.authenticator = made["authenticatorId"].(string)
 }
 
 type discard struct{}
@@ -352,6 +364,13 @@ func TestInABrowser(t *testing.T) {
 	w.fake.mu.Unlock()
 	b.open("/status")
 	b.says("All signing is stopped.")
+	w.fake.mu.Lock()
+	w.fake.apps = []string{"bot", "shop"}
+	w.fake.mu.Unlock()
+	b.open("/status") // an app without a session is stopped here; one that is stopped is not offered
+	if apps := b.run("[...document.querySelectorAll('#app option')].map(o => o.text).join()"); apps != "bot" {
+		t.Errorf("apps to stop: %v", apps)
+	}
 	b.picture("stopped")
 	for i, app := range []string{"", "shop"} {
 		b.click("[data-resume='" + app + "']")
@@ -403,6 +422,47 @@ func TestInABrowser(t *testing.T) {
 	b.says("Log in with your passkey")
 	b.open("/audit")
 	b.says("Log in with your passkey")
+}
+
+// Two people, each with a device of their own, say yes to one request.
+func TestTwoPeopleInABrowser(t *testing.T) {
+	w := newWorld(t)
+	b := newBrowser(w)
+	enter := func(name string) {
+		t.Helper()
+		w.fake.mu.Lock()
+		w.fake.inviting, w.fake.code = name, "a-code-of-"+name
+		w.fake.mu.Unlock()
+		b.open("/enrol#a-code-of-" + name)
+		b.click("[data-enrol]")
+		b.says("You are enrolled as " + name)
+		b.open("/login")
+		b.click("[data-login]")
+		b.until("document.querySelector('.who').textContent == '" + name + "'")
+	}
+	enter("anna")
+	w.wait(7, "pays 500.000 HBD from alice to bob", map[string]any{"said_yes": []string{}, "kind": "sign",
+		"consents": []map[string]any{{"approvers": []string{"anna", "bob"}, "approvals": 2}}})
+	b.says("500.000 HBD")
+	b.says("nobody so far")
+	b.picture("two-people")
+	b.click("[data-approve='7']")
+	b.says("Nothing is done yet: it takes a yes of 2 of anna, bob.")
+	if w.decided(7) != "" {
+		t.Error("one yes is enough")
+	}
+	b.picture("one-yes")
+	b.click("header button")
+	b.says("Log in with your passkey")
+	b.device()
+	enter("bob")
+	b.until("document.querySelector('.card .said').textContent == 'anna'")
+	b.picture("other-yes")
+	b.click("[data-approve='7']")
+	b.says("The wallet has your yes. It judges the request once more")
+	if w.decided(7) != "yes" {
+		t.Error("two are not")
+	}
 }
 
 func (w *world) decided(number uint64) string {

@@ -455,7 +455,7 @@ func TestBodiesAreBounded(t *testing.T) {
 
 func TestLoginLeadsNowhereElse(t *testing.T) {
 	w := newWorld(t)
-	w.fake.approver = new(passkey.Credential)
+	w.fake.approvers["anna"] = new(passkey.Credential)
 	for to, want := range map[string]string{"/request/7": "/request/7", "https://evil.example": "/",
 		"//evil.example": "/", `/\evil.example`: "/", "javascript:alert(1)": "/", "": "/"} {
 		_, _, text := w.ask("GET", "/login?to="+to, "", nil)

@@ -83,13 +83,26 @@ func (c *console) requestPage(w http.ResponseWriter, r *http.Request) {
 	c.show(w, r, "request", page{Title: "Request " + r.PathValue("number"), Data: whole})
 }
 
+// statusData is how the wallet stands, with the apps that can be stopped.
+type statusData struct {
+	state
+	Serving []string
+}
+
 func (c *console) statusPage(w http.ResponseWriter, r *http.Request) {
-	var s state
-	if err := c.wallet(r.Context(), "status", struct{}{}, &s); err != nil {
+	var d statusData
+	err := c.wallet(r.Context(), "status", struct{}{}, &d.state)
+	if err == nil {
+		err = c.wallet(r.Context(), "app.names", struct{}{}, &d.Serving)
+	}
+	if err != nil {
 		c.trouble(w, r, err)
 		return
 	}
-	c.show(w, r, "status", page{Title: "Status", Data: s})
+	d.Serving = slices.DeleteFunc(d.Serving, func(app string) bool {
+		return slices.ContainsFunc(d.PausedApps, func(p pausedApp) bool { return p.App == app })
+	})
+	c.show(w, r, "status", page{Title: "Status", Data: d})
 }
 
 // mostSessions is how many sessions one page shows.

@@ -127,6 +127,11 @@ type session struct {
 	More     int       `json:"more"`
 }
 
+type pausedApp struct {
+	App   string    `json:"app"`
+	Since time.Time `json:"since"`
+}
+
 // state is how the wallet stands.
 type state struct {
 	NotReady    []string `json:"not_ready"`
@@ -162,14 +167,11 @@ type state struct {
 		Cause string `json:"cause"`
 	} `json:"hindrances"`
 	// PausedApps are stopped each by itself.
-	PausedApps []struct {
-		App   string    `json:"app"`
-		Since time.Time `json:"since"`
-	} `json:"apps_paused"`
-	Apps     int `json:"apps"`
-	Sessions int `json:"sessions"`
-	Pending  int `json:"pending"`
-	Guard    []struct {
+	PausedApps []pausedApp `json:"apps_paused"`
+	Apps       int         `json:"apps"`
+	Sessions   int         `json:"sessions"`
+	Pending    int         `json:"pending"`
+	Guard      []struct {
 		Account string `json:"account"`
 	} `json:"guard"`
 }

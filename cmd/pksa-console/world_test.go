@@ -29,7 +29,8 @@ type fake struct {
 	silent     bool
 	removed    bool   // the approver
 	code       string // of the one enrolment
-	approver   *passkey.Credential
+	inviting   string // who is enrolled with the code
+	approvers  map[string]*passkey.Credential
 	challenges map[string]bool
 	waiting    []map[string]any
 	sessions   []map[string]any
@@ -48,7 +49,8 @@ type fake struct {
 var b64link = base64.StdEncoding.EncodeToString([]byte("has://auth_req/abc"))
 
 func newFake() *fake {
-	return &fake{challenges: map[string]bool{}, decided: map[uint64]string{}, status: map[string]any{}}
+	return &fake{challenges: map[string]bool{}, decided: map[uint64]string{}, status: map[string]any{},
+		inviting: "anna", approvers: map[string]*passkey.Credential{}}
 }
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
@@ -98,24 +100,32 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		return b
 	}
 	want := passkey.Expected{Site: f.site, Challenge: raw(p.Challenge)}
-	asked := func() map[string]any {
+	asked := func(but ...string) map[string]any {
 		allow := []string{}
-		if f.approver != nil {
-			allow = append(allow, b64(f.approver.ID))
+		for name, key := range f.approvers {
+			if !slices.Contains(but, name) {
+				allow = append(allow, b64(key.ID))
+			}
 		}
 		return map[string]any{"challenge": f.challenge(), "rp_id": f.site.RPID, "allow": allow}
 	}
+	by := "" // whose answer it is
 	verify := func() error {
-		if !f.challenges[p.Challenge] || f.approver == nil {
+		for name, key := range f.approvers {
+			if string(key.ID) == string(raw(p.Credential)) {
+				by = name
+			}
+		}
+		if !f.challenges[p.Challenge] || by == "" {
 			return no("this question is answered already")
 		}
 		delete(f.challenges, p.Challenge)
-		next, err := passkey.Verify(want, *f.approver, passkey.Assertion{CredentialID: raw(p.Credential),
+		next, err := passkey.Verify(want, *f.approvers[by], passkey.Assertion{CredentialID: raw(p.Credential),
 			ClientData: raw(p.ClientData), AuthenticatorData: raw(p.AuthenticatorData), Signature: raw(p.Signature)})
 		if err != nil {
 			return no(err.Error())
 		}
-		f.approver = &next
+		f.approvers[by] = &next
 		return nil
 	}
 	at := func() int {
@@ -124,17 +134,14 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 	var out any = struct{}{}
 	switch method {
 	case "console.about":
-		n := 0
-		if f.approver != nil {
-			n = 1
-		}
-		out = map[string]any{"wallet": "wallet-1", "origin": f.site.Origin, "rp_id": f.site.RPID, "approvers": n}
+		out = map[string]any{"wallet": "wallet-1", "origin": f.site.Origin, "rp_id": f.site.RPID,
+			"approvers": len(f.approvers)}
 	case "enrol.begin":
 		if p.Code != f.code || f.code == "" {
 			return no("there is no such one-time code")
 		}
-		out = map[string]any{"challenge": f.challenge(), "rp_id": f.site.RPID, "user_id": b64([]byte("anna's id")),
-			"user_name": "anna", "algorithms": []int{-7, -8, -257}, "exclude": []string{}}
+		out = map[string]any{"challenge": f.challenge(), "rp_id": f.site.RPID, "user_id": b64([]byte(f.inviting)),
+			"user_name": f.inviting, "algorithms": []int{-7, -8, -257}, "exclude": []string{}}
 	case "enrol.finish":
 		if p.Code != f.code || !f.challenges[p.Challenge] {
 			return no("there is no such one-time code")
@@ -144,8 +151,8 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		if err != nil {
 			return no(err.Error())
 		}
-		f.approver, f.code = &made, ""
-		out = map[string]any{"name": "anna", "fingerprint": made.Fingerprint()}
+		f.approvers[f.inviting], f.code = &made, ""
+		out = map[string]any{"name": f.inviting, "fingerprint": made.Fingerprint()}
 	case "login.begin", "resume.begin":
 		out = asked()
 	case "resume.finish":
@@ -157,20 +164,33 @@ func (f *fake) call(_ context.Context, method string, params, result any) error 
 		if err := verify(); err != nil {
 			return err
 		}
-		out = map[string]any{"name": "anna", "enrolment": 3}
+		out = map[string]any{"name": by, "enrolment": 3}
 	case "login.check":
 		out = map[string]any{"approver": !f.removed && strings.Contains(string(text), `"enrolment":3`)}
 	case "decision.begin":
 		if i := at(); i < 0 || f.waiting[i]["digest"] != p.Seen {
 			return no("another request has this number")
 		}
-		out = asked()
+		said, _ := f.waiting[at()]["said_yes"].([]string)
+		out = asked(said...)
 	case "decision.finish":
 		if err := verify(); err != nil {
 			return err
 		}
+		i := at()
+		said := []string{by}
+		if i >= 0 {
+			before, _ := f.waiting[i]["said_yes"].([]string)
+			said = append(said, before...)
+		}
+		need, _ := f.waiting[max(i, 0)]["consents"].([]map[string]any)
+		if len(need) > 0 && len(said) < need[0]["approvals"].(int) {
+			f.waiting[i]["said_yes"] = said
+			out = map[string]any{"answered": true, "lacks": "a yes of 2 of anna, bob"}
+			break
+		}
 		f.decided[p.Number], out = "yes", map[string]any{"answered": true}
-		if i := at(); i >= 0 {
+		if i >= 0 {
 			f.waiting = slices.Delete(f.waiting, i, i+1)
 		}
 	case "decision.deny":

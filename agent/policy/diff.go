@@ -191,7 +191,8 @@ func rankOfKind(f *Difference) int { return slices.Index(kinds, f.Kind) }
 func newSearch(ctx context.Context, old, now *Policy, all []standpoint, at time.Time) *search {
 	s := &search{ctx: ctx, old: old, now: now, all: all, chance: &dice{17},
 		pools: map[string][]opAxis{}, found: map[string]*Difference{}, classes: map[string]int{},
-		counted: map[string][]*passed{}, referred: map[string]bool{}, mosts: map[string][]*big.Rat{}}
+		counted: map[string][]*passed{}, referred: map[string]bool{},
+		dropped: map[string]bool{}, mosts: map[string][]*big.Rat{}}
 	s.values = &valueMaker{chance: s.chance, only: onlyInOne(all)}
 	accounts, apps := []string{}, []string{}
 	for _, from := range all {
@@ -200,7 +201,7 @@ func newSearch(ctx context.Context, old, now *Policy, all []standpoint, at time.
 	}
 	for _, from := range all {
 		accounts = append(accounts, s.names(from.rule.behalf)...)
-		accounts = append(accounts, s.names(from.rule.accountsTested())...)
+		accounts = append(accounts, s.names(s.accountsTested(from.rule))...)
 	}
 	s.accounts = append(slices.DeleteFunc(once(accounts), func(name string) bool { return name == "" }), "the.account")
 	s.apps = append(once(apps), "another app")
@@ -217,8 +218,12 @@ func newSearch(ctx context.Context, old, now *Policy, all []standpoint, at time.
 				s.referred[ref.field] = true
 			}
 		})
-		if from.rule.text != nil && len(s.texts) < 4*mostChoices {
-			s.texts = append(s.texts, s.values.around(from.rule.text, documentShape)...)
+		if from.rule.text != nil {
+			if len(s.texts) < 4*mostChoices {
+				s.texts = append(s.texts, s.values.around(from.rule.text, documentShape)...)
+			} else {
+				s.dropped["text"] = true
+			}
 		}
 	}
 	s.distinctTexts()
@@ -239,7 +244,11 @@ func (s *search) distinctTexts() {
 			sign = nil
 		}
 		for i, from := range s.all {
-			if from.rule.text != nil && i < mostChoices {
+			switch {
+			case from.rule.text == nil:
+			case i >= mostChoices:
+				s.dropped["text"] = true
+			default:
 				sign = append(sign, byte('0'+from.rule.text.check(newScope(q, nil, s.times[0]).of(p), p.textValue())))
 			}
 		}
@@ -302,7 +311,7 @@ func onlyInOne(all []standpoint) map[string]bool {
 }
 
 // accountsTested returns the accounts that fields are compared with: each may be the one that asks.
-func (r *rule) accountsTested() nameSet {
+func (s *search) accountsTested(r *rule) nameSet {
 	set := nameSet{}
 	for _, e := range r.entries {
 		for _, f := range e.fields {
@@ -310,6 +319,8 @@ func (r *rule) accountsTested() nameSet {
 				walkTests(f.matcher, func(m matcher) {
 					if one, ok := m.(equals); ok && len(set) < mostMade {
 						set[one.text] = true
+					} else if ok {
+						s.values.cut = s.values.cut || !set[one.text]
 					}
 				})
 			}
@@ -370,18 +381,26 @@ func (s *search) instants(now time.Time) []time.Time {
 	minutes := []int{now.Hour()*60 + now.Minute(), 0, 12 * 60}
 	for _, from := range s.all {
 		w := from.rule.when
-		if text := w.said(); !w.bounded() || said[text] || len(when) > mostChoices {
+		text := w.said()
+		if !w.bounded() || said[text] {
 			continue
-		} else {
-			said[text] = true
 		}
+		if len(when) > mostChoices {
+			s.dropped["time"] = true
+			break
+		}
+		said[text] = true
 		when = append(when, w)
 		for _, t := range []time.Time{w.from, w.until} {
 			if !t.IsZero() && len(anchors) < 24 {
 				anchors = append(anchors, t, t.AddDate(0, 0, -8))
+			} else if !t.IsZero() {
+				s.dropped["time"] = true
 			}
 		}
-		if w.hours != nil && len(minutes) < 96 {
+		if w.hours != nil && len(minutes) >= 96 {
+			s.dropped["time"] = true
+		} else if w.hours != nil {
 			minutes = append(minutes, w.hours.start, w.hours.start-1, w.hours.end-1, w.hours.end%(24*60))
 		}
 	}
@@ -396,9 +415,13 @@ func (s *search) instants(now time.Time) []time.Time {
 				sign[i] = 1
 			}
 		}
-		if !seen[string(sign)] && len(all) < mostChoices {
+		switch {
+		case seen[string(sign)]:
+		case len(all) < mostChoices:
 			seen[string(sign)] = true
 			all = append(all, t)
+		default:
+			s.dropped["time"] = true
 		}
 	}
 	add(now)
@@ -438,7 +461,11 @@ func (s *search) unsearched() (all []string) {
 		all = append(all, text)
 	}
 	if s.values.cut {
-		all = append(all, "names that stand in long lists of both files")
+		all = append(all, "values that stand in long lists")
+	}
+	if len(s.dropped) > 0 {
+		all = append(all, fmt.Sprintf("some of the values of %s: there are too many",
+			namesText(slices.Sorted(maps.Keys(s.dropped)))))
 	}
 	if s.crowded {
 		all = append(all, "rules beside others: there are too many pairs of them")

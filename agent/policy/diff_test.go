@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -134,4 +135,76 @@ func TestDiffFindsWhatChanceFinds(t *testing.T) {
 		t.Errorf("%d pairs with a difference, %d without", found, same)
 	}
 	t.Logf("%d pairs with a difference, %d without", found, same)
+}
+
+// manyVotes is a policy of rules for votes, each from another weight on, and one of rule 1 on its
+// own.
+func manyVotes(rules int, first string) policy.Draft {
+	var b strings.Builder
+	b.WriteString("version: 1\nallow:\n")
+	for i := range rules {
+		least := fmt.Sprint(10 * (i + 1))
+		if i == 0 {
+			least = first
+		}
+		fmt.Fprintf(&b, "  - {name: r%d, request: sign, accounts: [alice], apps: [bot], operations: [vote: {weight: "+
+			"{min: %s}, permlink: p%d}]}\n", i, least, i)
+	}
+	return policy.Draft{File: fmt.Sprintf("of%s.yaml", first), Src: []byte(b.String())}
+}
+
+// Where a file names more values than are tried, the search says of which field.
+func TestDiffSaysWhatItDrops(t *testing.T) {
+	for rules, want := range map[int]string{
+		3: "",
+		// Two values at each of 150 bounds are taken by the rule that changed.
+		150: "some of the values of vote.weight: there are too many",
+		// Each rule is a test of the field.
+		450: "some of the values of vote.permlink, vote.weight: there are too many",
+	} {
+		d, problems, err := policy.Compare(context.Background(), manyVotes(rules, "10"), manyVotes(rules, "11"),
+			policy.DiffOptions{Now: noon, Most: 500})
+		if err != nil || d == nil {
+			t.Fatal(problems, err)
+		}
+		said := ""
+		for _, line := range d.Unsearched {
+			if strings.HasPrefix(line, "some of the values of ") {
+				said = line
+			}
+		}
+		if said != want {
+			t.Errorf("%d rules: %q, want %q", rules, said, want)
+		}
+	}
+	// Times, texts and names, too.
+	var when, texts, names strings.Builder
+	for i := range 120 {
+		fmt.Fprintf(&when, "  - {name: w%d, request: sign, apps: [bot], operations: [vote], "+
+			"hours: '%02d:%02d-%02d:%02d'}\n", i, i/6, i%6*7, i/6+1, i%6*7+1)
+	}
+	for i := range 900 {
+		fmt.Fprintf(&texts, "  - {name: t%d, request: challenge, apps: [bot], text: {glob: 'x%d*'}}\n", i, i)
+	}
+	for i := range 90 {
+		fmt.Fprintf(&names, "%sname%d", map[bool]string{true: ", "}[i > 0], i)
+	}
+	for src, want := range map[string]string{
+		when.String():  "some of the values of time: there are too many",
+		texts.String(): "some of the values of text: there are too many",
+		"  - {name: v, request: sign, apps: [bot], operations: [vote: {author: [" + names.String() + "]}]}\n": "" +
+			"values that stand in long lists",
+	} {
+		before := policy.Draft{File: "old.yaml", Src: []byte("version: 1\nallow:\n" + src)}
+		after := policy.Draft{File: "new.yaml",
+			Src: []byte(strings.Replace(string(before.Src), "apps: [bot]", "apps: [x]", 1))}
+		d, problems, err := policy.Compare(context.Background(), before, after,
+			policy.DiffOptions{Now: noon, Most: 500})
+		if err != nil || d == nil {
+			t.Fatal(problems, err)
+		}
+		if !strings.Contains(strings.Join(d.Unsearched, "\n"), want) {
+			t.Errorf("no %q in %q", want, d.Unsearched)
+		}
+	}
 }

@@ -73,6 +73,7 @@ type axis struct {
 	name    string
 	values  []func(*trial)
 	telling []bool // the rules and their counterparts do not say the same of it
+	cut     bool   // there were more that tell something
 	hits    int    // how many of them the rules take
 }
 
@@ -132,6 +133,7 @@ type search struct {
 	referred     map[string]bool       // fields that another operation of the transaction may have to have
 	mosts        map[string][]*big.Rat // by limit and unit, of both files
 	crowded      bool                  // there were more drivers than are tried
+	dropped      map[string]bool       // of what not all values are tried, in words
 }
 
 // passed is a request that both policies let pass and that a changed limit counts.
@@ -172,6 +174,8 @@ func (s *search) pool(name string) []opAxis {
 			for _, f := range e.fields {
 				if len(tests[f.field]) < mostChoices {
 					tests[f.field] = append(tests[f.field], f.matcher)
+				} else {
+					s.dropped[name+"."+f.field] = true
 				}
 			}
 		}
@@ -343,7 +347,14 @@ func (s *search) keeper(name, field string, tests map[string][]matcher) *keeper 
 		seen:    map[string]int{}, texts: map[uint64]bool{}, hash: maphash.MakeSeed()}
 }
 
-func (k *keeper) full() bool { return len(k.choices) >= mostChoices }
+// full reports whether nothing more is kept, and notes it: that is asked where there is more.
+func (k *keeper) full() bool {
+	if len(k.choices) < mostChoices {
+		return false
+	}
+	k.search.dropped[k.name+"."+k.field] = true
+	return true
+}
 
 func (k *keeper) add(made ...fields) {
 	for _, f := range made {
@@ -392,8 +403,12 @@ func (s *search) sign(q *Request, p *part, field string, tests map[string][]matc
 	sign = fmt.Append(sign, p.roles, p.actors, p.op.Takeover(), inNarrowGroup(p))
 	for i, from := range s.all {
 		l := from.limit
-		if l == nil || i > mostChoices || l.measure != measureSpend && l.measure != measureSum {
+		if l == nil || l.measure != measureSpend && l.measure != measureSum {
 			continue
+		}
+		if i > mostChoices {
+			s.dropped["what limits charge"] = true
+			break
 		}
 		c := &cost{units: map[string]*big.Rat{}}
 		l.charge(at, p, c)
@@ -573,6 +588,11 @@ func (s *search) prepare(d *driver) {
 	if d.kind == Auth || d.kind == Challenge {
 		s.textAxes(d)
 	}
+	for _, a := range d.axes {
+		if a.cut && !strings.Contains(a.name, ".") { // fields are noted where their operation is known
+			s.dropped[a.name] = true
+		}
+	}
 }
 
 // everyRule reports whether something holds for all of a list of rules.
@@ -647,7 +667,7 @@ func (s *search) opAxis(d *driver, at int, field opAxis) axis {
 			return about(f.field) && !ref && !r.hit(f.matcher.check(scope.of(c.part), c.part.field(f.field)))
 		})
 	}
-	return sorted(fmt.Sprint(at, ".", field.name), field.choices, func(c choice) (hit, telling bool) {
+	a := sorted(fmt.Sprint(at, ".", field.name), field.choices, func(c choice) (hit, telling bool) {
 		hit = true
 		for _, w := range d.slots[at].entries {
 			hit = hit && takes(w.from.rule, w.entry, c)
@@ -660,6 +680,10 @@ func (s *search) opAxis(d *driver, at int, field opAxis) axis {
 		}
 		return hit, telling
 	}, func(t *trial, c choice) { t.ops[at].parts = append(t.ops[at].parts, c.fields) })
+	if a.cut {
+		s.dropped[d.slots[at].name+"."+field.name] = true
+	}
+	return a
 }
 
 // Of the values of one axis that many are tried.
@@ -687,6 +711,7 @@ func sorted[T any](name string, all []T, look func(T) (hit, telling bool), set f
 	most := [...]int{max(mostHits-len(groups[1]), mostHits/2), mostHits / 2, mostMisses, mostMisses}
 	a := axis{name: name}
 	for i, group := range groups {
+		a.cut = a.cut || i < 3 && len(group) > most[i]
 		for _, v := range group[:min(len(group), most[i])] {
 			a.values = append(a.values, func(t *trial) { set(t, v) })
 			a.telling = append(a.telling, i == 1 || i == 2)

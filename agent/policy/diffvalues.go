@@ -114,6 +114,7 @@ func (w *valueMaker) few(all []any) []any {
 	if len(all) <= mostMade {
 		return all
 	}
+	w.cut = true
 	kept := slices.Clone(all[:mostMade/2])
 	for _, i := range w.chance.Perm(len(all) - mostMade/2)[:mostMade/2] {
 		kept = append(kept, all[mostMade/2+i])

@@ -10,7 +10,8 @@ import (
 
 // reviewAside warns where a rule forbids something, or asks about it, and the same goes through in
 // another way: by a twin of the operation, by another gift to the same account, under another key.
-func (c *compiler) reviewAside(r *rule, rules []*rule) {
+// rules are those that may be about the same apps, of all.
+func (c *compiler) reviewAside(r *rule, rules, all []*rule) {
 	if r.observe || r.ordered || r.section != denySection && r.section != askSection {
 		return
 	}
@@ -22,8 +23,8 @@ func (c *compiler) reviewAside(r *rule, rules []*rule) {
 		e := &r.entries[i]
 		for _, says := range []string{c.twinPasses(r, e, rules), c.giftPasses(r, e, rules), c.tokensPass(r, e, rules),
 			c.morePasses(r, e, rules), c.otherLetters(r, e, rules), c.besideMember(r, e, rules),
-			c.otherSpelling(r, e, rules), c.deniesLists(r, e, rules), c.deniesNoSigner(r, e, rules),
-			c.postingPaysNone(r, e, rules), c.misspeltValue(r, e, rules)} {
+			c.otherSpelling(r, e, rules), c.deniesLists(r, e, rules), c.deniesNoSigner(r, e, all),
+			c.postingPaysNone(r, e, rules), c.misspeltValue(r, e, all)} {
 			if says != "" {
 				c.Warn(c.entryName(n), "%s", says)
 			}

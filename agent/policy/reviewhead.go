@@ -23,12 +23,27 @@ func (c *compiler) reviewDenyHead(r *rule, rules []*rule) {
 			continue
 		}
 		says := r.headEvaded(other)
-		if says != "" && c.steps.left(len(rules)) && !r.askedElsewhere(other, rules) {
+		if says != "" && c.steps.left(len(rules)) && !r.deniedElsewhere(other, rules) {
 			c.Warn(c.nodes[r], "%q %s", r.name, says)
 			return
 		}
 	}
 }
+
+// deniedElsewhere reports whether another rule denies what this one does of what a rule permits,
+// and not in the same way only.
+func (r *rule) deniedElsewhere(other *rule, rules []*rule) bool {
+	e := r.meets(other)
+	return slices.ContainsFunc(rules, func(d *rule) bool {
+		return d != r && d.forbidsAs(r) && !d.when.bounded() && !sameHead(d.broadcast, r.broadcast) &&
+			!sameHead(d.exact, r.exact) && covers(d.apps, other.apps) && covers(d.accounts, other.accounts) &&
+			(d.entries == nil || e != nil && slices.ContainsFunc(d.entries, func(by opEntry) bool {
+				return e.within(r, &by)
+			}))
+	})
+}
+
+func sameHead(a, b *bool) bool { return a != nil && b != nil && *a == *b }
 
 // headEvaded returns by what an application evades the head of a deny rule in what another rule
 // permits, "" if by nothing.

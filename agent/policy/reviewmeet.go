@@ -38,7 +38,8 @@ func (s *steps) left(n int) bool {
 func (c *compiler) reviewSize(p *Policy) {
 	if len(p.rules) > 0 && (!c.steps.left(0) || c.tried >= mostPayments) {
 		c.WarnAround(c.nodes[p.rules[0]], "this file has so many rules and patterns that not all of them were "+
-			"compared: there may be traps in it of which nothing is said; fewer rules, each with lists, say the same")
+			"compared: there may be traps in it of which nothing is said; fewer rules, each with lists, say the same; "+
+			"where that cannot be, say on this line that you know it: # pksa: meant so today: REASON")
 	}
 }
 

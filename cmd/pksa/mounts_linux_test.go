@@ -126,6 +126,10 @@ func TestMountedSecret(t *testing.T) {
 	if strings.Contains(out, "chmod 600") {
 		t.Errorf("advice that nobody can follow there: %s", out)
 	}
+	c.must(os.Chmod(secret, 0o600))
+	out, _ = c.run(mount, []string{"PKSA_UNLOCK=file:" + secret, "PKSA_KEYSTORE=third.age"}, "init")
+	c.wants("one that only root can read", out, "permission denied", "Compose: chown 10001")
+	c.must(os.Chmod(secret, 0o444))
 	t.Setenv("CREDENTIALS_DIRECTORY", c.dir)
 	out, _ = c.run("", []string{"PKSA_UNLOCK=credential:unlock", "CREDENTIALS_DIRECTORY=" + c.dir,
 		"PKSA_KEYSTORE=fourth.age"}, "init")

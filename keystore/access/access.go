@@ -79,7 +79,7 @@ func Open(path string, kind Kind, also ...uint32) (*os.File, fs.FileInfo, error)
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		if self, known := Self(); known {
-			err = unreadable(path, err, self)
+			err = unreadable(path, err, kind, self)
 		}
 		return nil, nil, err
 	}
@@ -100,13 +100,18 @@ func Open(path string, kind Kind, also ...uint32) (*os.File, fs.FileInfo, error)
 	return f, info, nil
 }
 
-// unreadable adds to an error what to do about a file that somebody else, such as root with an
-// editor, has put into a folder of ours, and that only its owner may read.
-func unreadable(path string, err error, self uint32) error {
+// unreadable adds to an error what to do about a secret that is mounted for somebody else, or a
+// file that somebody else, such as root with an editor, has put into a folder of ours, and that
+// only its owner may read.
+func unreadable(path string, err error, kind Kind, self uint32) error {
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
 	info, looked := os.Stat(path)
+	e := &Error{Path: path, Self: self, readOnly: looked == nil && factsOf(path, info).readOnly()}
+	if kind == Secret && self != 0 && e.mountedSecret() {
+		return fmt.Errorf("%w: %s", err, e.mounted())
+	}
 	if looked != nil || info.Mode().Perm()&0o077 != 0 {
 		return err
 	}

@@ -25,7 +25,7 @@ func TestUnreadable(t *testing.T) {
 		t.Fatal(err)
 	}
 	says := func(self uint32, err error) bool {
-		got := unreadable(path, err, self)
+		got := unreadable(path, err, Secret, self)
 		if !errors.Is(got, err) {
 			t.Errorf("%v is another error than %v", got, err)
 		}

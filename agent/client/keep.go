@@ -320,8 +320,8 @@ func (s *keptSession) read(l Login) error {
 		return fmt.Errorf("client: %s: %w; if it is one, remove the file to log in again", l.File, err)
 	}
 	if s.session != nil && s.session.account != l.Account {
-		return fmt.Errorf("client: %s keeps a session of %s, not of %s: each account needs a file of its own", l.File,
-			s.session.account, l.Account)
+		return fmt.Errorf("client: %s keeps a session of %s, not of %s: each account needs a file of its own; "+
+			"if %[2]s was a mistake, remove the file", l.File, s.session.account, l.Account)
 	}
 	return nil
 }

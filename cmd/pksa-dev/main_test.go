@@ -152,3 +152,19 @@ func TestBrokenPolicy(t *testing.T) {
 		}
 	}
 }
+
+// A second one at the same address says what to do, and leaves the first one's secret as it is.
+func TestStartedTwice(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "dev.secret")
+	s := start(t, options{secretFile: file})
+	address := strings.TrimPrefix(s.facts["relay"], "ws://")
+	err := run(t.Context(), options{account: "alice", app: "devbot", relay: address, secretFile: file}, io.Discard,
+		io.Discard)
+	if err == nil || !strings.Contains(err.Error(), "-relay gives this one another address") {
+		t.Errorf("a second one: %v", err)
+	}
+	if text, err := os.ReadFile(file); err != nil || string(text) != s.facts["secret"] {
+		t.Errorf("the secret of the first one is gone: %v", err)
+	}
+	s.end()
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -176,13 +177,17 @@ func (w *world) openWallet(ctx context.Context, o options, cfg *config.Config, l
 		return err
 	}
 	w.secret = secret.Hide(info.Secret)
-	if o.secretFile != "" {
-		if err := os.WriteFile(o.secretFile, []byte(info.Secret), 0o600); err != nil {
-			return err
-		}
-	}
 	w.wallet, err = service.Open(ctx, service.Options{Config: cfg, Logger: log, Keys: w.store, Ledger: w.ledger})
-	return err
+	var inUse *net.OpError
+	if errors.As(err, &inUse) && inUse.Op == "listen" {
+		return fmt.Errorf("the relay: %w. Does pksa-dev run already? -relay gives this one another address, which the "+
+			"application has to know (bot-go -relay)", inUse)
+	}
+	if err != nil || o.secretFile == "" {
+		return err
+	}
+	// The file may be that of a wallet that runs: it is written when this one runs in its place.
+	return os.WriteFile(o.secretFile, []byte(info.Secret), 0o600)
 }
 
 // close stops everything, each part after those that need it, and removes the home folder.

@@ -103,7 +103,7 @@ func run(ctx context.Context, s settings) error {
 	}
 	bot, err := client.Dial(ctx, options)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w\nis the wallet's relay running, and is -relay its address?", err)
 	}
 	defer bot.Close()
 
@@ -157,8 +157,8 @@ func explain(err error, otherwise string) error {
 	case errors.Is(err, client.ErrTooManyLogins):
 		advice = "find out what ends the sessions: `pksa audit tail` shows it"
 	case errors.Is(err, client.ErrNobody):
-		advice = "is the wallet running, at the same relay, with this secret? there, `pksa status` shows what " +
-			"nothing opened"
+		advice = "is the wallet running, at the same relay, with this account and this secret? there, `pksa status` " +
+			"shows what nothing opened"
 	}
 	return fmt.Errorf("%w\n%s", err, advice)
 }

@@ -85,7 +85,7 @@ function load() {
     throw new Problem(`${SESSION_FILE} is not a kept session; if it is one, remove it to log in again`)
   }
   if (kept.auth && kept.auth.username !== ACCOUNT) {
-    throw new Problem(`${SESSION_FILE} keeps a session of ${kept.auth.username}: each account needs a file of its own`)
+    throw new Problem(`${SESSION_FILE} keeps a session of ${kept.auth.username}: each account needs a file of its own; if that account was a mistake, remove it`)
   }
 }
 

@@ -33,9 +33,10 @@ func TestOneReadForEachCommit(t *testing.T) {
 			count["get"])
 	}
 	// So does a start, in portions.
+	must(t, r.l.Close())
 	before := len(plan.met())
 	plan.count(true)
-	r.reopen()
+	r.open()
 	plan.count(false)
 	start := tally(plan.met()[before:])
 	if start["get"] > 50 || start["getMany"] < 1000*3/256 || start["getMany"] > 50 {

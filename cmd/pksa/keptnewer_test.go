@@ -84,7 +84,7 @@ func (k *keptHome) newerLedger() {
 	k.t.Helper()
 	db, err := bolt.Open(filepath.Join(k.home, "ledger.db"), 0o600, nil)
 	k.must(err)
-	k.must(db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("format"), []byte("4")) }))
+	k.must(db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("format"), []byte("5")) }))
 	k.must(db.Close())
 }
 

@@ -66,6 +66,11 @@ var unsaid = []string{
 	"another secret for it comes from", "see by `pksa limit list` what counted",
 	"at fault; `pksa session release --help`", "ends the pause", "gives it its keys back",
 	"see by `pksa guard list` what changed",
+	// Where a policy takes an approver's yes, in states that package agent makes
+	// (TestPolicyByTwoKeys), and package ledger (TestApprovedPolicy); the passkey is a browser's.
+	"enrol an approver for the present address", "policy_approval has no effect", "and which one had it was lost",
+	"approved last cannot be used by this program", "a changed policy takes an approver's yes",
+	"whatever policy_approval says by now", "no policy is approved, and the wallet does not start until",
 	// What notifications say, in states that package agent makes (TestTellsOfTroubles and those
 	// beside it); the log, status and `pksa pending` lead to the same commands.
 	"On the wallet's machine: ", "Somebody typed `pksa notify test`",

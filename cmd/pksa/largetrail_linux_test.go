@@ -4,7 +4,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"strings"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -36,8 +36,13 @@ func TestServesBesideALargeTrail(t *testing.T) {
 	h.catchUp()
 	h.binary = thisProgram(t)
 	h.withLedgerOf(ago, func(l *ledger.Ledger, _ *keystore.Store) {
-		e := ledger.Entry{Type: ledger.RecordEvent, Outcome: "test",
-			Content: fmt.Appendf(nil, `{"text":%q}`, strings.Repeat("x", record))}
+		// Signs of which the ledger can pack next to nothing: the trail is as large as its records.
+		const signs = "!#$%&()*,-.:;=?@[]^_{|}~"
+		chance, text := rand.New(rand.NewPCG(1, 1)), make([]byte, record)
+		for i := range text {
+			text[i] = signs[chance.IntN(len(signs))]
+		}
+		e := ledger.Entry{Type: ledger.RecordEvent, Outcome: "test", Content: fmt.Appendf(nil, `{"text":"%s"}`, text)}
 		for range *trailBytes / record {
 			if _, err := l.Append(t.Context(), e); err != nil {
 				t.Fatal(err)

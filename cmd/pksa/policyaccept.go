@@ -28,6 +28,13 @@ runs.`,
 	return cmd
 }
 
+// acceptedPolicy is what `pksa policy accept` prints.
+type acceptedPolicy struct {
+	Policy string `json:"policy"`           // the file
+	SHA256 string `json:"sha256,omitempty"` // of the policy that is approved now
+	Ended  bool   `json:"ended"`            // no policy takes an approver's yes any more
+}
+
 func (c *command) acceptPolicy(ctx context.Context, end bool) (err error) {
 	cfg, err := c.settings()
 	if err != nil {
@@ -42,7 +49,7 @@ func (c *command) acceptPolicy(ctx context.Context, end bool) (err error) {
 	if err != nil {
 		return err
 	}
-	return c.print(map[string]any{"policy": cfg.Policy, "sha256": hash, "ended": end}, func(w io.Writer) {
+	return c.print(acceptedPolicy{cfg.Policy, hash, end}, func(w io.Writer) {
 		if end {
 			fmt.Fprintln(w, "No policy takes an approver's yes any more. Take policy_approval out of config.yaml, or "+
 				"the next start begins with it again.")

@@ -12,8 +12,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pksa/agent/probe"
+	"pksa/protocol"
 	"pksa/protocol/hive"
 )
 
@@ -102,50 +104,62 @@ func TestRefusedByEveryWay(t *testing.T) {
 	const policy = `version: 1
 allow:
   - {name: login, request: auth, apps: any, session: 24h}
-  - {name: votes, request: sign, apps: any, operations: [vote], broadcast: any}
+  - {name: votes, request: sign, apps: any, operations: [vote], broadcast: any, transaction_by: any}
+  - name: friends
+    request: sign
+    apps: any
+    key: active
+    broadcast: any
+    transaction_by: any
+    operations: [{transfer: {to: bob, amount: {max: 1.000 HIVE}}}]
   - {name: texts, request: challenge, apps: any, key: [posting, active], text: {glob: 'honest *'}}
 `
 	const fields = `{"from":"alice","to":"mallory","amount":"1.000 HIVE","memo":"honest"}`
 	const tagged = `{"type":"transfer_operation","value":{"from":"alice","to":"mallory","amount":{"amount":"1000",` +
 		`"precision":3,"nai":"@@000000021"},"memo":"honest"}}`
+	const refused, unsupported, invalid = protocol.TextRefused, protocol.TextNotSupported, protocol.TextInvalid
 	const voting = `["vote",{"voter":"alice","author":"bob","permlink":"p","weight":100}]`
 	legacy := `["transfer",` + fields + `]`
-	whole := `{"ref_block_num":1,"ref_block_prefix":2,"expiration":"2030-01-01T00:00:00","operations":[` + legacy +
-		`],"extensions":[]}`
 	packed := strings.Repeat("\x00", 32) + "transfer\x00" // on a chain whose id is text
 	sign := func(keyType, body string) string { return fmt.Sprintf(`{"key_type":%q,%s`, keyType, body) }
 	text := func(keyType, text string) string {
 		return fmt.Sprintf(`{"key_type":%q,"challenge":%s`, keyType, hive.AppendString(nil, text))
 	}
-	// A signature that the chain would take beside ours, and one that it would take alone.
-	others := `"signatures":["` + signedBy(t, keeper("one"), whole) + `","` +
-		signedBy(t, keyOf("alice", hive.Active), whole) + `"],`
-	ways := []struct{ cmd, payload string }{ // without nonce and closing brace
-		{"sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":true`)},
-		{"sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":false`)},
-		{"sign_req", sign("active", `"ops":[`+tagged+`],"broadcast":true`)},
-		{"sign_req", sign("posting", `"ops":[`+legacy+`],"broadcast":true`)},
-		{"sign_req", sign("active", `"ops":[`+voting+`,`+legacy+`],"broadcast":true`)},
-		{"sign_req", sign("active", `"ops":[["proposal_create",`+fields+`]],"broadcast":true`)},
-		{"sign_req", sign("active", `"tx":`+whole+`,"broadcast":true`)},
-		{"sign_req", sign("active", `"tx":`+strings.Replace(whole, legacy, voting+","+legacy, 1)+`,"broadcast":false`)},
-		{"sign_req", sign("posting", `"ops":[`+voting+`],"tx":`+whole+`,"broadcast":true`)},
-		{"sign_req", sign("active", `"tx":`+whole+`,`+others+`"broadcast":true`)},
-		{"sign_req", sign("active", `"tx":`+whole+`,`+others+`"broadcast":false`)},
-		{"sign_req", sign("active", `"tx":`+whole+`,"signatures":[],"broadcast":false`)},
-		{"sign_req", sign("active", `"ops":[`+legacy+`],`+others+`"broadcast":true`)},
-		{"sign_req", sign("posting", `"ops":[`+voting+`],"tx":`+whole+`,`+others+`"broadcast":true`)},
-		{"challenge_req", text("active", whole)},
-		{"challenge_req", text("active", packed)},
-		{"challenge_req", text("posting", legacy)},
-		{"challenge_req", text("active", whole) + `,"decrypt":true`},
-		{"challenge_req", sign("active", `"ops":[`+legacy+`],"broadcast":true`)}, // sealed for another kind
-		{"sign_req", text("active", whole)},
-		{"auth_req", `{"app":{"name":"a"},"challenge":` + text("active", whole) + `}`},
-		{"auth_req", `{"app":{"name":"a"},"challenge":` + text("active", packed) + `}`},
-		{"auth_req", `{"app":{"name":"a"},"challenge":` + text("active", "honest "+packed) + `}`},
-	}
 	withScript(t, policy, func(t *testing.T, w *world, script *scriptedClient) {
+		whole := w.exactTx(30*time.Minute, legacy)
+		friend := strings.Replace(legacy, "mallory", "bob", 1)
+		pair := w.exactTx(30*time.Minute, friend, legacy)
+		// A signature that the chain would take beside ours, and one that it would take alone.
+		others := `"signatures":["` + signedBy(t, keeper("one"), whole) + `","` +
+			signedBy(t, keyOf("alice", hive.Active), whole) + `"],`
+		// What the policy refuses comes as far as its rules. The rest asks for nothing that they know.
+		ways := []struct{ text, cmd, payload string }{ // the payload lacks nonce and closing brace
+			{refused, "sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":true`)},
+			{refused, "sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":false`)},
+			{refused, "sign_req", sign("active", `"ops":[`+tagged+`],"broadcast":true`)},
+			{refused, "sign_req", sign("posting", `"ops":[`+legacy+`],"broadcast":true`)},
+			{refused, "sign_req", sign("active", `"ops":[`+voting+`,`+legacy+`],"broadcast":true`)},
+			{refused, "sign_req", sign("active", `"ops":[`+friend+`,`+legacy+`],"broadcast":true`)},
+			{unsupported, "sign_req", sign("active", `"ops":[["proposal_create",`+fields+`]],"broadcast":true`)},
+			{refused, "sign_req", sign("active", `"tx":`+whole+`,"broadcast":true`)},
+			{refused, "sign_req", sign("active", `"tx":`+pair+`,"broadcast":false`)},
+			{refused, "sign_req", sign("active", `"tx":`+pair+`,"signatures":[],"broadcast":false`)},
+			{invalid, "sign_req", sign("posting", `"ops":[`+voting+`],"tx":`+whole+`,"broadcast":true`)},
+			{refused, "sign_req", sign("active", `"tx":`+whole+`,`+others+`"broadcast":true`)},
+			{refused, "sign_req", sign("active", `"tx":`+whole+`,`+others+`"broadcast":false`)},
+			{refused, "sign_req", sign("active", `"tx":`+whole+`,"signatures":[],"broadcast":false`)},
+			{invalid, "sign_req", sign("active", `"ops":[`+legacy+`],`+others+`"broadcast":true`)},
+			{invalid, "sign_req", sign("posting", `"ops":[`+voting+`],"tx":`+whole+`,`+others+`"broadcast":true`)},
+			{refused, "challenge_req", text("active", whole)},
+			{refused, "challenge_req", text("active", packed)},
+			{refused, "challenge_req", text("posting", legacy)},
+			{invalid, "challenge_req", text("active", whole) + `,"decrypt":true`},
+			{invalid, "challenge_req", sign("active", `"ops":[`+legacy+`],"broadcast":true`)}, // of another kind
+			{invalid, "sign_req", text("active", whole)},
+			{refused, "auth_req", `{"app":{"name":"a"},"challenge":` + text("active", whole) + `}`},
+			{refused, "auth_req", `{"app":{"name":"a"},"challenge":` + text("active", packed) + `}`},
+			{refused, "auth_req", `{"app":{"name":"a"},"challenge":` + text("active", "honest "+packed) + `}`},
+		}
 		before := w.granted()
 		for i, way := range ways {
 			payload := way.payload + "}"
@@ -153,8 +167,8 @@ allow:
 				payload = fmt.Sprintf(`%s,"nonce":%d}`, way.payload, nowNonce()+int64(i))
 			}
 			m := script.ask(request(way.cmd, uuid(i), authKey, payload))
-			if got := answerKind(m); got != "nack" {
-				t.Errorf("%s %s: %s", way.cmd, payload, got)
+			if got := errorText(m, authKey); answerKind(m) != "nack" || got != way.text {
+				t.Errorf("%s %s: %s %q, wanted %q", way.cmd, payload, answerKind(m), got, way.text)
 			}
 		}
 		// As a probe, which is answered without policy and key: nobody's who has not our seal.
@@ -178,10 +192,19 @@ allow:
 			t.Errorf("%d requests were granted", n)
 		}
 		// The same ways are open for what is allowed.
-		good := request("challenge_req", uuid(101), authKey, fmt.Sprintf(`%s,"nonce":%d}`, text("active", "honest x"),
-			nowNonce()+1000))
-		if got := answerKind(script.ask(good)); got != "ack" {
-			t.Errorf("what is allowed: %s", got)
+		allowed := w.exactTx(30*time.Minute, friend)
+		for i, way := range []struct{ cmd, payload string }{
+			{"challenge_req", text("active", "honest x")},
+			{"sign_req", sign("active", `"ops":[`+friend+`],"broadcast":false`)},
+			{"sign_req", sign("active", `"tx":`+allowed+`,"broadcast":false`)},
+			{"sign_req", sign("active", `"tx":`+allowed+`,"signatures":["`+signedBy(t, keeper("one"), allowed)+
+				`"],"broadcast":false`)},
+			{"sign_req", sign("active", `"tx":`+allowed+`,"broadcast":true`)},
+		} {
+			payload := fmt.Sprintf(`%s,"nonce":%d}`, way.payload, nowNonce()+1000+int64(i))
+			if m := script.ask(request(way.cmd, uuid(101+i), authKey, payload)); answerKind(m) != "ack" {
+				t.Errorf("what is allowed: %s %s: %s %q", way.cmd, payload, answerKind(m), errorText(m, authKey))
+			}
 		}
 	})
 }

@@ -38,7 +38,8 @@ type Signed struct {
 	// or what the relay made of it.
 	Confirmed bool
 	// Transaction is the signed transaction as JSON, ready for a node; nil if the wallet broadcast
-	// it.
+	// it. It has all signatures of others that the request had, also those that the chain does not
+	// need: a wallet that broadcasts leaves these out.
 	Transaction json.RawMessage
 	// Keys are the keys that signed, recovered from the signatures; nil if the wallet broadcast.
 	Keys []hive.PublicKey

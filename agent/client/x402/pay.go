@@ -32,7 +32,9 @@ type Options struct {
 	// Head returns the newest block; [client.NodeHead] asks a node. It is called concurrently.
 	Head func(ctx context.Context) (client.Head, error)
 	// Transaction returns a transaction from the chain, or [client.ErrNoTransaction], as that of
-	// client.Options does; [client.NodeTransaction] asks a node. It is called concurrently.
+	// client.Options does; [client.NodeTransaction] asks a node. It is called concurrently. It must
+	// ask the node that Head asks: one that is behind would not have a transfer yet that was
+	// carried out, and Fate would be Never.
 	Transaction func(ctx context.Context, id hive.TxID) ([]byte, error)
 
 	// HTTP sends the requests; nil means http.DefaultClient. Its CheckRedirect is not used: no
@@ -138,9 +140,11 @@ const soonest = 5 * time.Second
 
 // Do sends a request and, if the server answers 402, pays for it by the terms and sends it once
 // more. It returns the server's answer, whose body the caller closes, and the payment, which is nil
-// if the wallet signed nothing. There may be a payment beside an error. If the answer to the proof
-// is lost, Do looks for the transfer until its fate is known, until the context of the request
-// ends, or until two minutes after the transfer's end; [Payer.Look] goes on then.
+// if no signature came: then nothing can be paid. If the wallet's answer was lost, it may have
+// signed all the same, and its limits have counted that. There may be a payment beside an error. If
+// the answer to the proof is lost, Do looks for the transfer until its fate is known, until the
+// context of the request ends, or until two minutes after the transfer's end; [Payer.Look] goes on
+// then.
 //
 // The request must be for https, or for this machine. If it has a body, it must have GetBody, as
 // those of http.NewRequest do. Its header must not have a proof.

@@ -713,6 +713,7 @@ func TestToldWhole(t *testing.T) {
 			d.Tell(e)
 		}
 		time.Sleep(time.Hour)
+		synctest.Wait() // what the worker wrote is seen after it
 		if got := fmt.Sprint(took); got != fmt.Sprintf("[6 %[1]s 8 %[1]s]", server) {
 			t.Errorf("behind: heard of %s", got)
 		}

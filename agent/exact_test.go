@@ -53,6 +53,12 @@ func exactPayload(tx string, broadcast bool, nonce int64) string {
 // exactID is the id of a transaction of JSON.
 func exactID(t *testing.T, tx string) hive.TxID {
 	t.Helper()
+	return hive.TransactionID(packedOf(t, tx))
+}
+
+// packedOf returns the bytes of a transaction of JSON.
+func packedOf(t *testing.T, tx string) []byte {
+	t.Helper()
 	parsed, err := hive.Mainnet.ParseTransaction([]byte(tx))
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +67,7 @@ func exactID(t *testing.T, tx string) hive.TxID {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return hive.TransactionID(packed)
+	return packed
 }
 
 func openedBy(t *testing.T, key, sealed string) string {

@@ -309,13 +309,5 @@ func TestTwoApprovalsAndAnotherKey(t *testing.T) {
 // digestOf returns the digest that signatures of a transaction of JSON sign.
 func digestOf(t *testing.T, tx string) hive.Digest {
 	t.Helper()
-	parsed, err := hive.Mainnet.ParseTransaction([]byte(tx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	packed, err := hive.Mainnet.Serialize(parsed.Transaction)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return hive.Mainnet.SigningDigest(packed)
+	return hive.Mainnet.SigningDigest(packedOf(t, tx))
 }

@@ -132,7 +132,7 @@ allow:
 		// A signature that the chain would take beside ours, and one that it would take alone.
 		others := `"signatures":["` + signedBy(t, keeper("one"), whole) + `","` +
 			signedBy(t, keyOf("alice", hive.Active), whole) + `"],`
-		// What the policy refuses comes as far as its rules. The rest asks for nothing that they know.
+		// What is refused comes as far as the rules. The rest asks for nothing that they know.
 		ways := []struct{ text, cmd, payload string }{ // the payload lacks nonce and closing brace
 			{refused, "sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":true`)},
 			{refused, "sign_req", sign("active", `"ops":[`+legacy+`],"broadcast":false`)},

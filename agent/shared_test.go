@@ -32,15 +32,7 @@ func (w *world) shareActive() {
 // signedBy returns a signature over a transaction of JSON.
 func signedBy(t *testing.T, key *hive.PrivateKey, tx string) string {
 	t.Helper()
-	parsed, err := hive.Mainnet.ParseTransaction([]byte(tx))
-	if err != nil {
-		t.Fatal(err)
-	}
-	packed, err := hive.Mainnet.Serialize(parsed.Transaction)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signature, err := key.Sign(hive.Mainnet.SigningDigest(packed))
+	signature, err := key.Sign(digestOf(t, tx))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,7 +34,7 @@ func TestPlacesHoldFewBytes(t *testing.T) {
 		}
 		shared -= largest // it is the app's own
 	}
-	if most := 4 << 20; shared > most || shared <= most-largest {
+	if most := 2 << 20; shared > most || shared <= most-largest {
 		t.Errorf("%d bytes are held in shared places", shared)
 	}
 }

@@ -274,7 +274,7 @@ func (a *Agent) open(ctx context.Context, d delivered, ticket *ledger.Ticket) {
 // many: the opened text, its operations, the transaction and the record.
 var (
 	ownPlaces    = places.Room{Requests: 16, Bytes: 2 << 20}
-	sharedPlaces = places.Room{Requests: 2048, Bytes: 4 << 20}
+	sharedPlaces = places.Room{Requests: 1024, Bytes: 2 << 20}
 )
 
 // takePlace moves a request from the places of its link to those of its app: one app that waits for

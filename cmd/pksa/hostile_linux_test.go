@@ -184,7 +184,7 @@ func newHostile(t *testing.T) *hostile {
 			"ask": "pending", "relay.listen": own, "log.level": "error", "audit.max": "64MiB",
 		}, relays: []string{h.evil.URL, h.own}})
 	h.catchUp()
-	h.binary = thisProgram(t)
+	h.binary = buildWallet(t, "") // its own pages count, and this test's are more
 	return h
 }
 

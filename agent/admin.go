@@ -18,6 +18,7 @@ import (
 	"pksa/keystore"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 // maxSession is the longest session that can be made by hand.
@@ -252,7 +253,7 @@ func (m Admin) Apps() []AppInfo {
 		info.Sessions = sessions[slot.Name]
 		apps = append(apps, info)
 	}
-	slices.SortFunc(apps, func(a, b AppInfo) int { return strings.Compare(a.Name, b.Name) })
+	sorts.By(apps, func(a, b AppInfo) int { return strings.Compare(a.Name, b.Name) })
 	return apps
 }
 
@@ -423,7 +424,7 @@ func (m Admin) Sessions() []SessionInfo {
 	for _, s := range m.Ledger.Sessions() {
 		infos = append(infos, sessionInfo(s))
 	}
-	slices.SortFunc(infos, func(a, b SessionInfo) int { return cmp.Compare(a.ID, b.ID) })
+	sorts.By(infos, func(a, b SessionInfo) int { return cmp.Compare(a.ID, b.ID) })
 	return infos
 }
 

@@ -22,6 +22,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 // maxWaiting is how many requests of one app may wait for a person at once. A person answers no
@@ -312,7 +313,7 @@ func (a *Agent) pending(_ context.Context, q PendingParams) ([]PendingRequest, e
 		}
 		page = append(page, info)
 	}
-	slices.SortFunc(page, func(x, y PendingRequest) int {
+	sorts.By(page, func(x, y PendingRequest) int {
 		return cmp.Or(x.Until.Compare(y.Until), cmp.Compare(x.Number, y.Number))
 	})
 	if more := len(waiting) - len(page); more > 0 {

@@ -18,6 +18,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/agent/refund"
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // storedCharges is the charges of one request as the ledger keeps them.
@@ -284,7 +285,7 @@ func (at slice) sums(sums []ledger.Sum, members []member) []ledger.Sum {
 		return sums
 	}
 	// In the order of time: who opened a counter last, counts.
-	slices.SortFunc(members, func(a, b member) int { return cmp.Compare(a.number, b.number) })
+	sorts.By(members, func(a, b member) int { return cmp.Compare(a.number, b.number) })
 	var sum ledger.Sum
 	var parts policy.Sums
 	for _, m := range members {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"iter"
 	"math"
-	"slices"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -19,6 +18,7 @@ import (
 	"pksa/protocol/hive"
 	"pksa/protocol/seal"
 	"pksa/protocol/secret"
+	"pksa/protocol/sorts"
 )
 
 // whose is what trial decryption found.
@@ -240,7 +240,7 @@ func (a *Agent) slotsFor(account string) []ledger.Slot {
 		}
 		return math.MaxInt
 	}
-	slices.SortStableFunc(slots, func(x, y ledger.Slot) int { return cmp.Compare(at(x), at(y)) })
+	sorts.Stable(slots, func(x, y ledger.Slot) int { return cmp.Compare(at(x), at(y)) })
 	return slots
 }
 

@@ -17,6 +17,7 @@ import (
 	"pksa/agent/policy"
 	"pksa/agent/status"
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // NoSuchAccount is what [KeyCheck] says of an account that the chain does not have.
@@ -78,7 +79,7 @@ func (m *mismatches) labels() []status.KeyLabel {
 		}
 	}
 	// Not all may become metrics, and those that do stay the same.
-	slices.SortFunc(labels, func(a, b status.KeyLabel) int {
+	sorts.By(labels, func(a, b status.KeyLabel) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Role, b.Role))
 	})
 	return labels

@@ -17,6 +17,7 @@ import (
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/secret"
+	"pksa/protocol/sorts"
 )
 
 // A pairing link and the auth_req that it belongs to may come in either order (HAS §1). The first
@@ -98,11 +99,11 @@ func (p *pairings) logins(now time.Time) []PendingLogin {
 			}
 		}
 	}
-	slices.SortFunc(all, func(x, y PendingLogin) int {
+	sorts.By(all, func(x, y PendingLogin) int {
 		return cmp.Or(y.Since.Compare(x.Since), cmp.Compare(x.UUID, y.UUID))
 	})
 	all = all[:min(len(all), listedLogins)]
-	slices.SortStableFunc(all, func(x, y PendingLogin) int { return x.Until.Compare(y.Until) })
+	sorts.Stable(all, func(x, y PendingLogin) int { return x.Until.Compare(y.Until) })
 	return all
 }
 

@@ -3,8 +3,9 @@ package keystore
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
+
+	"pksa/protocol/sorts"
 )
 
 // What can go wrong with the file as a whole. After each of these errors but [ErrInDoubt] the file
@@ -150,7 +151,7 @@ func (c Complaints) Unwrap() []error {
 
 // sort sorts by line and keeps the order within a line.
 func (c Complaints) sort() {
-	slices.SortStableFunc(c, func(a, b Complaint) int { return a.Line - b.Line })
+	sorts.Stable(c, func(a, b Complaint) int { return a.Line - b.Line })
 }
 
 // asError returns nil if there are no complaints.

@@ -39,7 +39,7 @@ var rows = []row{
 
 	// Inside protocol: hive and seal do not know each other, nor the messages.
 	{"protocol", []string{"protocol/..."}},
-	{"protocol/...", []string{"protocol/host", "protocol/plain", "protocol/secret"}},
+	{"protocol/...", []string{"protocol/host", "protocol/plain", "protocol/secret", "protocol/sorts"}},
 
 	// Inside keystore and cmd.
 	{"keystore", []string{"keystore/..."}},
@@ -109,6 +109,7 @@ var narrow = map[string][]string{
 	"protocol/host":     nil,
 	"protocol/plain":    nil,
 	"protocol/secret":   nil,
+	"protocol/sorts":    nil,
 	"keystore/access":   nil,
 	"keystore/durable":  nil,
 	"keystore/linejson": nil,
@@ -125,11 +126,11 @@ var narrow = map[string][]string{
 	// It judges what a browser says, and knows nothing of what is approved.
 	"agent/passkey": {"keystore/linejson", "protocol/plain"},
 	// It tells what it is told, and knows neither ledger nor policy.
-	"agent/notify": {"agent/outage", "keystore", "protocol/host", "protocol/plain"},
+	"agent/notify": {"agent/outage", "keystore", "protocol/host", "protocol/plain", "protocol/sorts"},
 	// The page has no keys, and is linked with nothing that comes near one.
 	"cmd/pksa-console": {"agent/control", "keystore/access", "protocol/host", "protocol/plain"},
 	// It knows neither settings nor rules.
-	"agent/yamlnode": {"protocol/plain"},
+	"agent/yamlnode": {"protocol/plain", "protocol/sorts"},
 }
 
 // thirdParty says which packages may import a module, by path; "/..." takes in what is below. A

@@ -7,6 +7,7 @@ import (
 
 	"pksa/agent/policy"
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // Observations are what rules and limits in mode observe would have changed, as the trail has it.
@@ -77,7 +78,7 @@ func Observe(read Source, p *policy.Policy, n *hive.Network) (Observations, erro
 		}
 		return nil
 	})
-	slices.SortStableFunc(out.Rules[len(inForce):], func(a, b ObservedRule) int { return cmp.Compare(a.Name, b.Name) })
+	sorts.Stable(out.Rules[len(inForce):], func(a, b ObservedRule) int { return cmp.Compare(a.Name, b.Name) })
 	return out, err
 }
 

@@ -15,7 +15,8 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
+
+	"pksa/protocol/sorts"
 )
 
 // Source is what a backup is made of.
@@ -117,7 +118,7 @@ func (s Source) entries() (list []entry, err error) {
 		}
 		list = append(list, entry{name, filepath.Join(s.Segments, file.Name()), info.Size()})
 	}
-	slices.SortStableFunc(list, func(a, b entry) int { return rankOf(a.name).compare(rankOf(b.name)) })
+	sorts.Stable(list, func(a, b entry) int { return rankOf(a.name).compare(rankOf(b.name)) })
 	return list, nil
 }
 

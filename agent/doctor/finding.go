@@ -2,8 +2,9 @@ package doctor
 
 import (
 	"errors"
-	"slices"
 	"strings"
+
+	"pksa/protocol/sorts"
 )
 
 // Level is how bad a finding is.
@@ -84,7 +85,7 @@ func (r *Report) Add(found ...Finding) {
 		}
 	}
 	rank := map[Level]int{Error: 0, Warning: 1, Note: 2}
-	slices.SortStableFunc(r.Findings, func(a, b Finding) int { return rank[a.Level] - rank[b.Level] })
+	sorts.Stable(r.Findings, func(a, b Finding) int { return rank[a.Level] - rank[b.Level] })
 }
 
 // Adviser is an error that says what a person can do about it.

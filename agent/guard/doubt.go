@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 const (
@@ -58,7 +59,7 @@ func (w *Watch) Doubts() *Doubts {
 	if d.Accounts = len(d.First); d.Accounts == 0 {
 		return nil
 	}
-	slices.SortFunc(d.First, func(a, b Doubt) int { return strings.Compare(a.Account, b.Account) })
+	sorts.By(d.First, func(a, b Doubt) int { return strings.Compare(a.Account, b.Account) })
 	d.First = d.First[:min(len(d.First), doubtsShown)]
 	return &d
 }

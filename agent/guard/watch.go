@@ -13,6 +13,7 @@ import (
 	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // Names of what stands in the trail.
@@ -154,7 +155,7 @@ func (w *Watch) Standings() []Standing {
 		s.Changes = slices.Clone(s.Changes)
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b Standing) int { return strings.Compare(a.Account, b.Account) })
+	sorts.By(list, func(a, b Standing) int { return strings.Compare(a.Account, b.Account) })
 	return list
 }
 

@@ -10,6 +10,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // examination is one look at a ledger that may be damaged, for Mend.
@@ -311,7 +313,7 @@ func (x *examination) fact(key, plain []byte) {
 // holes.
 func (x *examination) trail() error {
 	byNumber := func(a, b stored) int { return cmp.Compare(a.Number, b.Number) }
-	slices.SortFunc(x.records, byNumber)
+	sorts.By(x.records, byNumber)
 	c := chaining{x: x, last: x.vault.chainStart()}
 	list, err := x.store.segments()
 	if err != nil {
@@ -322,7 +324,7 @@ func (x *examination) trail() error {
 			return err
 		}
 	}
-	slices.SortFunc(x.records, byNumber)
+	sorts.By(x.records, byNumber)
 	if x.lostGathered {
 		x.gatheredFrom()
 	}

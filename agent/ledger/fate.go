@@ -8,6 +8,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // FateState is what is known of a transaction that was charged for and reported as failed. The zero
@@ -121,7 +123,7 @@ func (l *Ledger) Fates() []Fate {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	all := slices.Collect(maps.Values(l.state.fates))
-	slices.SortFunc(all, func(a, b Fate) int {
+	sorts.By(all, func(a, b Fate) int {
 		return cmp.Or(cmp.Compare(a.Number, b.Number), bytes.Compare(a.TxID[:], b.TxID[:]))
 	})
 	return all

@@ -5,6 +5,8 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+
+	"pksa/protocol/sorts"
 )
 
 // gatherFew is how many changes a commit gathers at least. Fewer are gathered at once.
@@ -191,7 +193,7 @@ func (st *state) beginGathering(b *batch) {
 	for number, at := range st.positions {
 		g.requests = append(g.requests, endNumber{at.end, number})
 	}
-	slices.SortFunc(g.requests, func(a, b endNumber) int {
+	sorts.By(g.requests, func(a, b endNumber) int {
 		return cmp.Or(cmp.Compare(a.end, b.end), cmp.Compare(a.number, b.number))
 	})
 	for o, digests := range st.recent {
@@ -199,7 +201,7 @@ func (st *state) beginGathering(b *batch) {
 			g.digests = append(g.digests, ownDigest{o, digest})
 		}
 	}
-	slices.SortFunc(g.digests, func(a, b ownDigest) int {
+	sorts.By(g.digests, func(a, b ownDigest) int {
 		return cmp.Or(cmp.Compare(a.owner, b.owner), bytes.Compare(a.digest[:], b.digest[:]))
 	})
 	g.recent = st.recent

@@ -3,6 +3,8 @@ package ledger
 import (
 	"bytes"
 	"slices"
+
+	"pksa/protocol/sorts"
 )
 
 // pending is what a batch is going to write. As a source it shows the store as it will be after the
@@ -90,7 +92,7 @@ func (p *pending) merged(at *layer, b bucket, from []byte, most int) (list []pai
 			list = append(list, pair{e.key, e.value})
 		}
 	}
-	slices.SortFunc(list, func(a, b pair) int { return bytes.Compare(a.key, b.key) })
+	sorts.By(list, func(a, b pair) int { return bytes.Compare(a.key, b.key) })
 	return list, next, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pksa/protocol/secret"
+	"pksa/protocol/sorts"
 )
 
 // A session that ends leaves a remnant, so that an application which does not know it yet can be
@@ -139,7 +140,7 @@ func (st *state) arrangeRemnants() {
 		st.ended[r.Account] = append(st.ended[r.Account], r)
 	}
 	for _, list := range st.ended {
-		slices.SortFunc(list, newestFirst)
+		sorts.By(list, newestFirst)
 	}
 }
 
@@ -160,7 +161,7 @@ func (l *Ledger) Remnants() []*Remnant {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	all := slices.Collect(maps.Values(l.state.remnants))
-	slices.SortFunc(all, func(a, b *Remnant) int { return cmp.Compare(a.ID, b.ID) })
+	sorts.By(all, func(a, b *Remnant) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
 
@@ -266,7 +267,7 @@ func (b *batch) leaveRemnant(s *Session, why ending) {
 		}
 	}
 	if len(same) > remnantsOfApp {
-		slices.SortFunc(same, newestFirst)
+		sorts.By(same, newestFirst)
 		for _, r := range same[remnantsOfApp:] {
 			b.dropRemnant(r.ID)
 		}
@@ -472,7 +473,7 @@ func (b *batch) publishRemnants(st *state) {
 				list = append(list, r)
 			}
 		}
-		slices.SortFunc(list, newestFirst)
+		sorts.By(list, newestFirst)
 		if len(list) == 0 {
 			delete(st.ended, account)
 		} else {

@@ -10,10 +10,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 
 	"pksa/keystore/durable"
+	"pksa/protocol/sorts"
 )
 
 // segmentFolder is the folder of the segment files, beside the ledger's file.
@@ -122,7 +122,7 @@ func (f *segmentFiles) segments() ([]segmentInfo, error) {
 
 // sortSegments puts segments in the order of their records.
 func sortSegments(list []segmentInfo) {
-	slices.SortFunc(list, func(a, b segmentInfo) int {
+	sorts.By(list, func(a, b segmentInfo) int {
 		return cmp.Or(cmp.Compare(a.first, b.first), cmp.Compare(a.last, b.last))
 	})
 }

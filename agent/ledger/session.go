@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 // SessionID names a session for good. It is the number of the audit record that made the session.
@@ -519,7 +520,7 @@ func (b *batch) inOrder() []SessionID {
 		}
 		return 0
 	}
-	slices.SortFunc(ids, func(x, y SessionID) int { return cmp.Compare(at(x), at(y)) })
+	sorts.By(ids, func(x, y SessionID) int { return cmp.Compare(at(x), at(y)) })
 	return ids
 }
 

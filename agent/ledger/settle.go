@@ -3,8 +3,9 @@ package ledger
 import (
 	"cmp"
 	"math"
-	"slices"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // Settlement is the outcome of a judged request.
@@ -202,7 +203,7 @@ func (l *Ledger) Unfinished() ([]Unfinished, error) {
 		}
 	}
 	l.mu.RUnlock()
-	slices.SortFunc(all, func(a, b waiting) int { return cmp.Compare(a.number, b.number) })
+	sorts.By(all, func(a, b waiting) int { return cmp.Compare(a.number, b.number) })
 	var list []Unfinished
 	for _, p := range all {
 		q, found, err := l.readRequest(p.end, p.number)

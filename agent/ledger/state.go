@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // state is what is committed, as far as it is kept in memory.
@@ -160,7 +162,7 @@ func (st *state) arrange() {
 		st.accounts[s.Account] = append(st.accounts[s.Account], s)
 	}
 	for _, list := range st.accounts {
-		slices.SortFunc(list, func(a, b *Session) int {
+		sorts.By(list, func(a, b *Session) int {
 			return cmp.Or(b.LastUsed.Compare(a.LastUsed), cmp.Compare(b.ID, a.ID))
 		})
 	}
@@ -200,7 +202,7 @@ func (l *Ledger) Sessions() []*Session {
 	for _, list := range l.state.accounts {
 		all = append(all, live(list, now)...)
 	}
-	slices.SortFunc(all, func(a, b *Session) int { return cmp.Compare(a.ID, b.ID) })
+	sorts.By(all, func(a, b *Session) int { return cmp.Compare(a.ID, b.ID) })
 	return all
 }
 
@@ -248,7 +250,7 @@ func (st *state) allSlots() []Slot {
 	for _, s := range st.slots {
 		all = append(all, s)
 	}
-	slices.SortFunc(all, func(a, b Slot) int { return cmp.Compare(a.Name, b.Name) })
+	sorts.By(all, func(a, b Slot) int { return cmp.Compare(a.Name, b.Name) })
 	first := make(map[Secret]string, len(all))
 	for i, s := range all {
 		if name, taken := first[s.Secret]; taken {

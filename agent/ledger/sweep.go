@@ -3,7 +3,8 @@ package ledger
 import (
 	"cmp"
 	"context"
-	"slices"
+
+	"pksa/protocol/sorts"
 )
 
 // sweepMost is how many records of a kind one commit drops at most. It bounds how long requests
@@ -63,7 +64,7 @@ func (l *Ledger) EndExpired(ctx context.Context, account string) error {
 	}
 	return l.submitContext(ctx, &op{apply: func(b *batch) error {
 		all := b.sessionsOf(account)
-		slices.SortFunc(all, func(one, other *Session) int { return cmp.Compare(one.ID, other.ID) })
+		sorts.By(all, func(one, other *Session) int { return cmp.Compare(one.ID, other.ID) })
 		b.endExpired(all)
 		return nil
 	}})

@@ -3,12 +3,12 @@ package link
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // Account is one account of a wallet that a link serves.
@@ -132,6 +132,6 @@ func (l *Link) sortedLocked() []*entry {
 	for _, e := range l.accounts {
 		entries = append(entries, e)
 	}
-	slices.SortFunc(entries, func(a, b *entry) int { return cmp.Compare(a.account.Name, b.account.Name) })
+	sorts.By(entries, func(a, b *entry) int { return cmp.Compare(a.account.Name, b.account.Name) })
 	return entries
 }

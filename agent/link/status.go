@@ -3,13 +3,13 @@ package link
 import (
 	"cmp"
 	"maps"
-	"slices"
 	"time"
 
 	"pksa/agent/outage"
 	"pksa/protocol"
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 // Status is the state of a link at one instant. Texts that came from the relay are cut to 200 bytes
@@ -136,7 +136,7 @@ func (l *Link) refusedLocked() []Refusal {
 		}
 		refused = append(refused, r)
 	}
-	slices.SortFunc(refused, func(a, b Refusal) int { return cmp.Compare(a.Account, b.Account) })
+	sorts.By(refused, func(a, b Refusal) int { return cmp.Compare(a.Account, b.Account) })
 	return refused
 }
 

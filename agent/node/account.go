@@ -11,6 +11,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 const (
@@ -271,11 +272,11 @@ func (w wireAuthority) read(prefix string) (hive.Authority, error) {
 		}
 		a.KeyAuths = append(a.KeyAuths, hive.KeyWeight{Key: key, Weight: weight})
 	}
-	slices.SortFunc(a.AccountAuths, func(x, y hive.AccountWeight) int {
+	sorts.By(a.AccountAuths, func(x, y hive.AccountWeight) int {
 		return strings.Compare(string(x.Account),
 			string(y.Account))
 	})
-	slices.SortFunc(a.KeyAuths, func(x, y hive.KeyWeight) int { return bytes.Compare(x.Key[:], y.Key[:]) })
+	sorts.By(a.KeyAuths, func(x, y hive.KeyWeight) int { return bytes.Compare(x.Key[:], y.Key[:]) })
 	return a, nil
 }
 

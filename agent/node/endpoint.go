@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"pksa/agent/outage"
+	"pksa/protocol/sorts"
 )
 
 // chainState is whether a node serves our chain.
@@ -232,7 +232,7 @@ func (c *Client) candidates() []*endpoint {
 			list = append(list, r)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b ranked) int {
+	sorts.Stable(list, func(a, b ranked) int {
 		if a.class == resting && b.class == resting {
 			return a.until.Compare(b.until)
 		}

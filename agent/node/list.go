@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"pksa/protocol/host"
+	"pksa/protocol/sorts"
 )
 
 // A public node list names nodes and how well each of them answers. It is asked for addresses and
@@ -49,7 +50,7 @@ func parseList(text []byte) ([]*url.URL, error) {
 	if err := unmarshal(text, &entries); err != nil {
 		return nil, errors.New("is no JSON list of nodes, each with endpoint and score")
 	}
-	slices.SortStableFunc(entries, func(a, b listedNode) int { return cmp.Compare(b.Score, a.Score) })
+	sorts.Stable(entries, func(a, b listedNode) int { return cmp.Compare(b.Score, a.Score) })
 	var urls []*url.URL
 	for _, e := range entries {
 		if len(urls) == maxListed || e.Score < leastScore {

@@ -9,6 +9,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 const (
@@ -60,7 +61,7 @@ func (c *Client) CustomJSON(ctx context.Context, account hive.AccountName, id st
 	if answers == 0 {
 		return nil, reason
 	}
-	slices.SortStableFunc(all, func(a, b Published) int { return cmp.Compare(a.Block, b.Block) })
+	sorts.Stable(all, func(a, b Published) int { return cmp.Compare(a.Block, b.Block) })
 	return all, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // AccountState is what an answer says of an account beside its keys.
@@ -207,7 +208,7 @@ func readRoutes(raw []byte, name hive.AccountName) ([]Route, error) {
 	if bad {
 		return nil, errors.New("routes of a power-down do not have the expected form")
 	}
-	slices.SortFunc(routes, func(a, b Route) int { return strings.Compare(string(a.To), string(b.To)) })
+	sorts.By(routes, func(a, b Route) int { return strings.Compare(string(a.To), string(b.To)) })
 	return routes, nil
 }
 
@@ -244,7 +245,7 @@ func readSavings(raw []byte, name hive.AccountName, network *hive.Network) ([]Sa
 	if bad {
 		return nil, errors.New("withdrawals from savings do not have the expected form")
 	}
-	slices.SortFunc(list, func(a, b SavingsWithdrawal) int { return cmp.Compare(a.ID, b.ID) })
+	sorts.By(list, func(a, b SavingsWithdrawal) int { return cmp.Compare(a.ID, b.ID) })
 	return list, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 const (
@@ -79,7 +80,7 @@ func several(wallet string, events []Event, untold int, full bool, now time.Time
 	m := message{id: rand.Text(), at: now, kind: DigestMessage, title: title(wallet, means.title),
 		priority: means.priority, tag: means.tag, events: events, untold: untold, full: full}
 	ordered := slices.Clone(events)
-	slices.SortStableFunc(ordered, func(a, b Event) int {
+	sorts.Stable(ordered, func(a, b Event) int {
 		of, _ := rank(a.Kind)
 		than, _ := rank(b.Kind)
 		return of - than

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pksa/agent/yamlnode"
+	"pksa/protocol/sorts"
 )
 
 // caseCounter is what a limit has counted before.
@@ -144,7 +145,7 @@ func (p *Policy) Counters(file string, c *Case, now time.Time) (*Book, Problems)
 	book := &Book{}
 	// A book takes charges in the order of time, and cases name them in any.
 	given := slices.Clone(c.counters)
-	slices.SortStableFunc(given, func(a, b caseCounter) int { return cmp.Compare(b.ago, a.ago) })
+	sorts.Stable(given, func(a, b caseCounter) int { return cmp.Compare(b.ago, a.ago) })
 	for _, one := range given {
 		charge, why := p.counterCharge(one)
 		if why == "" {

@@ -2,9 +2,10 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // Coverage is how much of a policy its cases prove: of each rule that it has a part in an answer,
@@ -61,7 +62,7 @@ func (p *Policy) newCoverage() *coverage {
 	for _, l := range p.limits {
 		add(&l.rule, true)
 	}
-	slices.SortStableFunc(c.tests, func(a, b *ruleTests) int { return a.rule.line - b.rule.line })
+	sorts.Stable(c.tests, func(a, b *ruleTests) int { return a.rule.line - b.rule.line })
 	return c
 }
 
@@ -104,7 +105,7 @@ func (c *coverage) unmet() (refs []RuleRef) {
 			refs = append(refs, t.rule.ref())
 		}
 	}
-	slices.SortFunc(refs, compareRefs)
+	sorts.By(refs, compareRefs)
 	return refs
 }
 

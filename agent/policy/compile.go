@@ -11,6 +11,7 @@ import (
 
 	"pksa/agent/yamlnode"
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // Problem is one complaint about a policy or a file of requests.
@@ -201,8 +202,8 @@ func (c *compiler) policy(root *yamlnode.Node, p *Policy) {
 		}
 	}
 	// The order of the file must not matter, so it is forgotten here.
-	slices.SortStableFunc(p.rules, func(a, b *rule) int { return strings.Compare(a.name, b.name) })
-	slices.SortStableFunc(p.limits, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
+	sorts.Stable(p.rules, func(a, b *rule) int { return strings.Compare(a.name, b.name) })
+	sorts.Stable(p.limits, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
 }
 
 // readLists keeps the items of lists as nodes: what they mean depends on where they are used.

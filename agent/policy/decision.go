@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // Verdict is the answer. The zero value denies.
@@ -175,7 +177,7 @@ func (p *Policy) Observed() (refs []RuleRef) {
 			refs = append(refs, l.ref())
 		}
 	}
-	slices.SortStableFunc(refs, func(a, b RuleRef) int { return cmp.Compare(a.Line, b.Line) })
+	sorts.Stable(refs, func(a, b RuleRef) int { return cmp.Compare(a.Line, b.Line) })
 	return refs
 }
 
@@ -186,7 +188,7 @@ func (d *Decision) addRules(rules []*rule) {
 }
 
 func (d *Decision) sortRules() {
-	slices.SortFunc(d.Rules, compareRefs)
+	sorts.By(d.Rules, compareRefs)
 	d.Rules = slices.Compact(d.Rules)
 }
 

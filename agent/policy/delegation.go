@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // Delegation is the authority of another account that a rule counts on: that account must have
@@ -32,7 +33,7 @@ func (p *Policy) Delegations() []Delegation {
 				Roles: r.signingRoles()})
 		}
 	}
-	slices.SortFunc(all, func(a, b Delegation) int {
+	sorts.By(all, func(a, b Delegation) int {
 		return cmp.Or(cmp.Compare(a.Rule.Name, b.Rule.Name), cmp.Compare(a.By, b.By))
 	})
 	return all

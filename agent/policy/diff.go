@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // Draft is a file of a policy that is compared with another.
@@ -173,7 +174,7 @@ func Compare(ctx context.Context, before, after Draft, o DiffOptions) (*Diff, Pr
 		}
 		d.Answers = append(d.Answers, f)
 	}
-	slices.SortStableFunc(d.Answers, func(a, b *Difference) int { return rankOfKind(a) - rankOfKind(b) })
+	sorts.Stable(d.Answers, func(a, b *Difference) int { return rankOfKind(a) - rankOfKind(b) })
 	d.Alike, d.Tried = s.more, s.tried
 	d.Unsearched = s.unsearched()
 	return d, nil, nil
@@ -364,7 +365,7 @@ func walkTests(m matcher, visit func(matcher)) {
 // names returns some names of a set, those first that one of the files has only.
 func (s *search) names(set nameSet) []string {
 	all := slices.Sorted(maps.Keys(set))
-	slices.SortStableFunc(all, func(a, b string) int {
+	sorts.Stable(all, func(a, b string) int {
 		return cmp.Compare(map[bool]int{false: 1}[s.values.only[a]], map[bool]int{false: 1}[s.values.only[b]])
 	})
 	s.values.cut = s.values.cut || len(all) > mostMade

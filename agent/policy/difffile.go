@@ -8,6 +8,7 @@ import (
 
 	"pksa/agent/yamlnode"
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 // FileChange is one rule, limit or list of which the two files do not say the same.
@@ -99,7 +100,7 @@ func everyRuleOf(p *Policy) (all []standpoint) {
 	for _, l := range p.limits {
 		all = append(all, standpoint{rule: &l.rule, limit: l, policy: p})
 	}
-	slices.SortStableFunc(all, func(a, b standpoint) int { return a.rule.line - b.rule.line })
+	sorts.Stable(all, func(a, b standpoint) int { return a.rule.line - b.rule.line })
 	return all
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // valueMaker makes values around what tests of the files say: at each bound, just below and just
@@ -487,7 +488,7 @@ func (w *valueMaker) fitting(m pattern) []any {
 			all = append(all, text[:len(text)-1], text+"x", "x"+text)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b any) int {
+	sorts.Stable(all, func(a, b any) int {
 		fits := func(v any) int {
 			if m.MatchString(v.(string)) {
 				return 0

@@ -1,9 +1,10 @@
 package policy
 
 import (
-	"slices"
 	"strings"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // Outlook is what is known of a decision before the counters are.
@@ -118,7 +119,7 @@ func (p *Policy) touched(at *scope, all []*part, span *steady) []touch {
 		})
 	}
 	// By name, so that the first reason is the same in every run and for every order of the file.
-	slices.SortFunc(order, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
+	sorts.By(order, func(a, b *limit) int { return strings.Compare(a.name, b.name) })
 	touched := make([]touch, len(order))
 	for i, l := range order {
 		// Costs are added up over all parts first. Otherwise each of ten transfers in one

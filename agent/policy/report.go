@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 // Report is an explanation for people and machines: the answer in one line, why, and what would
@@ -159,7 +160,7 @@ func (w *reporter) reportPart(p *part) ReportPart {
 	for _, r := range by {
 		out.By = append(out.By, r.ref())
 	}
-	slices.SortFunc(out.By, compareRefs)
+	sorts.By(out.By, compareRefs)
 	out.Doubts = w.doubts(by, p)
 	full := w.others >= MostOthers
 	for _, r := range w.policy.rules {
@@ -173,7 +174,7 @@ func (w *reporter) reportPart(p *part) ReportPart {
 			w.others++
 		}
 	}
-	slices.SortStableFunc(out.Others, func(a, b ReportRule) int {
+	sorts.Stable(out.Others, func(a, b ReportRule) int {
 		if a.near != b.near {
 			return cmp.Compare(b.near, a.near)
 		}
@@ -318,7 +319,7 @@ func (w *reporter) asking() (refs []RuleRef) {
 			refs = append(refs, l.Limit)
 		}
 	}
-	slices.SortFunc(refs, compareRefs)
+	sorts.By(refs, compareRefs)
 	return slices.Compact(refs)
 }
 

@@ -3,6 +3,8 @@ package policy
 import (
 	"maps"
 	"slices"
+
+	"pksa/protocol/sorts"
 )
 
 // nearness is which limits may count what a rule permits by each of its entries. A limit for one
@@ -39,7 +41,7 @@ func (c *compiler) reviewNear(p *Policy) {
 			found := p.limits
 			if r.apps != nil && e != nil && !e.group {
 				found = shelves.near(r, e)
-				slices.SortFunc(found, func(a, b *limit) int { return order[a] - order[b] })
+				sorts.By(found, func(a, b *limit) int { return order[a] - order[b] })
 				found = slices.Compact(found)
 			}
 			if !c.steps.left(stepsOf(found)) {

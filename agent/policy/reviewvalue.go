@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math"
 	"math/big"
-	"slices"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // impossible finds a test that no value fits which the field can have: a weight above 100%, an
@@ -54,7 +54,7 @@ func (p *place) tries() (tries []value) {
 		tries = append(tries, integerValue(low.RatString()), integerValue(high.RatString()))
 	case p.shape.kind == aRatio && p.field == priceField:
 		ends := append(p.ends(), new(big.Rat))
-		slices.SortFunc(ends, (*big.Rat).Cmp)
+		sorts.By(ends, (*big.Rat).Cmp)
 		for i, n := range ends {
 			next := new(big.Rat).Add(n, big.NewRat(1, 1))
 			if i+1 < len(ends) {

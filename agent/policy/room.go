@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 func sortedUnits(c *cost) []string { return slices.Sorted(maps.Keys(c.units)) }
@@ -197,7 +198,7 @@ func fullestRooms(all [][]Room) [][]Room {
 			full[i] = max(full[i], r.full())
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(full[b], full[a]) })
+	sorts.Stable(order, func(a, b int) int { return cmp.Compare(full[b], full[a]) })
 	order = order[:MostShown]
 	slices.Sort(order)
 	shown := make([][]Room, len(order))

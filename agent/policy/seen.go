@@ -2,9 +2,9 @@ package policy
 
 import (
 	"cmp"
-	"slices"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 const (
@@ -87,7 +87,7 @@ func (l *SeenLately) List() []Seen {
 	for _, a := range l.apps {
 		all = append(all, a.list...)
 	}
-	slices.SortFunc(all, func(a, b weighed) int { return cmp.Compare(a.number, b.number) })
+	sorts.By(all, func(a, b weighed) int { return cmp.Compare(a.number, b.number) })
 	list := make([]Seen, len(all))
 	for i, s := range all {
 		list[i] = s.Seen

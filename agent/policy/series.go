@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"slices"
 	"sort"
+
+	"pksa/protocol/sorts"
 )
 
 // series are the charges of one unit of one counter, added up by slices of time.
@@ -230,7 +232,7 @@ func joined(list []*series) *series {
 			parts = append(parts, one)
 		}
 	}
-	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.end, b.end) })
+	sorts.By(parts, func(a, b part) int { return cmp.Compare(a.end, b.end) })
 	all := &series{points: make([]point, 0, len(parts))}
 	var sum int64
 	var exact []*big.Rat

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // limitCharges are all charges of one limit.
@@ -236,7 +238,7 @@ func (lc *limitCharges) fold(now time.Time) {
 	}
 	parts := map[uint16][]*series{} // by unit
 	for _, list := range byApp {
-		slices.SortFunc(list, func(a, b unused) int {
+		sorts.By(list, func(a, b unused) int {
 			return cmp.Or(a.first.leaves(lc.longest).Compare(b.first.leaves(lc.longest)),
 				strings.Compare(a.split, b.split))
 		})

@@ -11,6 +11,7 @@ import (
 
 	"pksa/protocol/hive"
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 // Seen is a request that was made, for [Suggest].
@@ -268,7 +269,7 @@ func (w *suggester) leaveRules() {
 	if len(keys) <= mostRules {
 		return
 	}
-	slices.SortFunc(keys, func(a, b string) int {
+	sorts.By(keys, func(a, b string) int {
 		return cmp.Or(len(w.groups[b].times)-len(w.groups[a].times), cmp.Compare(a, b))
 	})
 	left := map[string]bool{}
@@ -438,7 +439,7 @@ func (w *suggester) check(p *Policy, problems Problems) {
 	}
 	// In the order of time, with the charges of each: the limits of the draft are judged, too.
 	book := &Book{}
-	slices.SortStableFunc(w.all, func(a, b Seen) int { return a.Time.Compare(b.Time) })
+	sorts.Stable(w.all, func(a, b Seen) int { return a.Time.Compare(b.Time) })
 	for _, s := range w.all {
 		d := p.Decide(s.Request, book, s.Time)
 		if d.Verdict != Allow {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // limits writes, for each app, the most that went out within 24 hours: what was spent, tokens
@@ -26,7 +27,7 @@ func (w *suggester) limits() []string {
 	b := new(strings.Builder)
 	for _, app := range slices.Sorted(maps.Keys(apps)) {
 		seen := apps[app]
-		slices.SortStableFunc(seen, func(a, b Seen) int { return a.Time.Compare(b.Time) })
+		sorts.Stable(seen, func(a, b Seen) int { return a.Time.Compare(b.Time) })
 		spend, others := operationsOf(seen)
 		allowed := w.allowedNow(seen)
 		if quotas, most := w.mostSpent(seen); len(quotas) > 0 && !w.binds(app, spend, allowed, most...) {

@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"slices"
 	"time"
+
+	"pksa/protocol/sorts"
 )
 
 // MostShown is how many counters of a limit are listed: the fullest.
@@ -133,7 +135,7 @@ func (sh *likeCounters) some(splits map[string]bool) func(func(named) bool) {
 func (lc *limitCharges) fullest(l *limit, all func(func(named) bool), now time.Time) map[string]bool {
 	var best []named
 	cut := func() {
-		slices.SortFunc(best, func(a, b named) int {
+		sorts.By(best, func(a, b named) int {
 			return cmp.Or(cmp.Compare(b.full, a.full), cmp.Compare(a.split, b.split))
 		})
 		best = best[:min(len(best), MostShown)]

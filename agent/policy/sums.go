@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"maps"
 	"math/big"
-	"slices"
+
+	"pksa/protocol/sorts"
 )
 
 // Sums adds up what was charged in one slice of time, counter by counter. A [Book] that is filled
@@ -46,7 +47,7 @@ func (s *Sums) Charges() []Charge {
 		all = append(all, Charge{Limit: at.Limit, Split: at.Split, Unit: at.Unit, Amount: ratText(amount),
 			OpenedBy: s.openers[Counter{Limit: at.Limit, Split: at.Split}]})
 	}
-	slices.SortFunc(all, func(a, b Charge) int {
+	sorts.By(all, func(a, b Charge) int {
 		return cmp.Or(cmp.Compare(a.Limit, b.Limit), cmp.Compare(a.Split, b.Split), cmp.Compare(a.Unit, b.Unit))
 	})
 	return all

@@ -2,12 +2,12 @@ package refund
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"pksa/agent/ledger"
 	"pksa/agent/node"
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 const (
@@ -71,7 +71,7 @@ func (w *Watch) due(fates []ledger.Fate, now time.Time) []ledger.Fate {
 			due = append(due, f)
 		}
 	}
-	slices.SortStableFunc(due, func(a, b ledger.Fate) int {
+	sorts.Stable(due, func(a, b ledger.Fate) int {
 		return fresh[hive.TxID(a.TxID)].at.Compare(fresh[hive.TxID(b.TxID)].at)
 	})
 	due = due[:min(len(due), looksAtOnce)]

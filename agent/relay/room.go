@@ -2,10 +2,10 @@ package relay
 
 import (
 	"cmp"
-	"slices"
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // Where requests or connections are bounded, whoever has most makes room for who has less. So
@@ -76,7 +76,7 @@ func (s *socket) deliverWaitingLocked(a *account, now time.Time) {
 		}
 		all = append(all, w)
 	}
-	slices.SortStableFunc(all, func(one, other waiting) int { return cmp.Compare(one.weight, other.weight) })
+	sorts.Stable(all, func(one, other waiting) int { return cmp.Compare(one.weight, other.weight) })
 	for _, w := range all {
 		switch {
 		case w.weight == 0 || s.strange.spend(now, strangersPerSecond, strangersCost(len(w.request.message))):

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pksa/agent/outage"
+	"pksa/protocol/sorts"
 )
 
 // Kind is what a metric does: it counts up, goes up and down, or sorts by size.
@@ -202,7 +203,7 @@ func Catalog() []Metric {
 	for i, m := range catalog {
 		list[i] = *m
 	}
-	slices.SortFunc(list, func(a, b Metric) int { return cmp.Compare(a.Name, b.Name) })
+	sorts.By(list, func(a, b Metric) int { return cmp.Compare(a.Name, b.Name) })
 	return list
 }
 

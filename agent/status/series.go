@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"pksa/protocol/sorts"
 )
 
 // labels are the values of a metric's labels, in the order of [Metric.Labels]. What a metric has no
@@ -127,7 +129,7 @@ func (p page) text() []byte {
 		for i := range order {
 			order[i] = i
 		}
-		slices.SortFunc(order, func(a, b int) int { return cmp.Compare(m.Labels[a], m.Labels[b]) })
+		sorts.By(order, func(a, b int) int { return cmp.Compare(m.Labels[a], m.Labels[b]) })
 		compare := func(a, b series) int {
 			for _, i := range order {
 				if c := cmp.Compare(a.labels[i], b.labels[i]); c != 0 {
@@ -137,7 +139,7 @@ func (p page) text() []byte {
 			return 0
 		}
 		all := p[m]
-		slices.SortStableFunc(all, compare)
+		sorts.Stable(all, compare)
 		if m.Kind != Histogram {
 			all = slices.CompactFunc(all, func(a, b series) bool { return compare(a, b) == 0 })
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // Kind is what went wrong with a request. The texts are part of the JSON of status.
@@ -320,7 +321,7 @@ func (l *Log) List(now time.Time) []Entry {
 			all = append(all, Entry{Kind: p.kind, Account: p.account, App: p.app, Count: n, Last: c.last})
 		}
 	}
-	slices.SortFunc(all, func(a, b Entry) int {
+	sorts.By(all, func(a, b Entry) int {
 		return cmp.Or(slices.Index(kinds, a.Kind)-slices.Index(kinds, b.Kind), cmp.Compare(a.Account, b.Account),
 			cmp.Compare(a.App, b.App))
 	})

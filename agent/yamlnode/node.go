@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"gopkg.in/yaml.v3"
+
+	"pksa/protocol/sorts"
 )
 
 // Kind is what a node is.
@@ -40,7 +42,7 @@ type Entry struct{ Key, Value *Node }
 // Sorted returns the entries of a map by key.
 func (n *Node) Sorted() []Entry {
 	sorted := slices.Clone(n.Entries)
-	slices.SortStableFunc(sorted, func(a, b Entry) int { return cmp.Compare(a.Key.Text, b.Key.Text) })
+	sorts.Stable(sorted, func(a, b Entry) int { return cmp.Compare(a.Key.Text, b.Key.Text) })
 	return sorted
 }
 

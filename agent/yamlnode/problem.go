@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 // Problem is one complaint about a file: where, what is wrong, and what would be right.
@@ -95,7 +96,7 @@ func (ps Problems) String() string {
 // about once, however often the list is used.
 func (ps Problems) Tidied() Problems {
 	sorted := slices.Clone(ps)
-	slices.SortStableFunc(sorted, func(a, b Problem) int {
+	sorts.Stable(sorted, func(a, b Problem) int {
 		return cmp.Or(compareBool(a.Warning, b.Warning), compareBool(a.Meant != "", b.Meant != ""),
 			cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Column, b.Column), cmp.Compare(a.Text, b.Text))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/policy"
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 func (c *command) pendingCommand() *cobra.Command {
@@ -70,7 +70,7 @@ func (c *command) askedOf(ctx context.Context) ([]agent.PendingRequest, error) {
 			break
 		}
 	}
-	slices.SortFunc(asked, func(x, y agent.PendingRequest) int {
+	sorts.By(asked, func(x, y agent.PendingRequest) int {
 		return cmp.Or(x.Until.Compare(y.Until), cmp.Compare(x.Number, y.Number))
 	})
 	return asked, nil

@@ -17,6 +17,7 @@ import (
 	"pksa/agent/control"
 	"pksa/agent/ledger"
 	"pksa/protocol/plain"
+	"pksa/protocol/sorts"
 )
 
 func (c *command) sessionCommand() *cobra.Command {
@@ -207,7 +208,7 @@ func (f *sessionFilter) of(sessions []agent.SessionInfo) []agent.SessionInfo {
 			some = append(some, s)
 		}
 	}
-	slices.SortStableFunc(some, sessionOrders[f.order])
+	sorts.Stable(some, sessionOrders[f.order])
 	return some
 }
 

@@ -10,6 +10,7 @@ import (
 	"pksa/agent"
 	"pksa/agent/node"
 	"pksa/agent/policy"
+	"pksa/protocol/sorts"
 )
 
 // frame makes the lines of `pksa status --watch`: totals first, then what is not well, then limits.
@@ -242,7 +243,7 @@ func (f *frame) limits(room []policy.Room) {
 		return
 	}
 	room = slices.Clone(room)
-	slices.SortStableFunc(room, func(a, b policy.Room) int {
+	sorts.Stable(room, func(a, b policy.Room) int {
 		switch x, y := fullness(a), fullness(b); {
 		case x > y:
 			return -1

@@ -4,7 +4,8 @@ import (
 	"cmp"
 	"encoding/binary"
 	"errors"
-	"slices"
+
+	"pksa/protocol/sorts"
 )
 
 // Sets and maps: the node sorts them before it packs them, so the sorted form is signed (tx §3.1).
@@ -29,7 +30,7 @@ func ascending[T any](items []T, compare func(a, b T) int) error {
 }
 
 func sorted[T any](r *jsonReader, items []T, compare func(a, b T) int) []T {
-	slices.SortFunc(items, compare)
+	sorts.By(items, compare)
 	if err := ascending(items, compare); err != nil {
 		r.fail(err)
 	}

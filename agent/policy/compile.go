@@ -122,6 +122,8 @@ type compiler struct {
 	listLines map[string]int
 	nodes     map[*rule]*yamlnode.Node // where a rule stands, for warnings
 	tried     int                      // payments by which ways to pay were compared
+	reviewed  []*rule                  // all of the policy
+	movers    map[string][]*rule       // by a move: who lets it through
 	spelled   map[string][]*rule       // by a move: who lets it go to receivers in odd spellings
 	steps     steps                    // in which rules were compared for what goes through beside them
 	spelt     steps                    // in which values were compared for those that are misspelt

@@ -16,6 +16,7 @@ func (c *compiler) review(p *Policy) {
 	for _, l := range p.limits {
 		l.mark()
 	}
+	c.reviewed = p.rules
 	c.reviewNear(p)
 	apps := rulesByApp(p.rules)
 	for _, r := range p.rules {

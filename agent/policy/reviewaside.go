@@ -294,30 +294,38 @@ var tokenGifts = []tokenMove{engine("tokens", "transfer", "to", "symbol", "quant
 
 // receiversIn returns the names that a test of JSON compares members called "to" with.
 func receiversIn(m matcher) (names []string) {
-	switch m := m.(type) {
-	case allOf:
-		for _, one := range m {
-			names = append(names, receiversIn(one)...)
-		}
-	case oneOf:
-		for _, one := range m {
-			names = append(names, receiversIn(one)...)
-		}
-	case each:
-		return receiversIn(m.matcher)
-	case some:
-		return receiversIn(m.matcher)
-	case exactly:
-		return receiversIn(oneOf(m))
-	case inside:
-		if m.path[len(m.path)-1] != "to" {
-			return receiversIn(m.matcher)
-		}
-		for _, name := range textsOf(theOne(m.matcher)).sorted() {
+	for _, test := range receiverTests(m) {
+		for _, name := range textsOf(theOne(test)).sorted() {
 			names = append(names, string(name))
 		}
 	}
 	return names
+}
+
+// receiverTests returns what a test of JSON says of members called "to".
+func receiverTests(m matcher) (tests []matcher) {
+	switch m := m.(type) {
+	case allOf:
+		for _, one := range m {
+			tests = append(tests, receiverTests(one)...)
+		}
+	case oneOf:
+		for _, one := range m {
+			tests = append(tests, receiverTests(one)...)
+		}
+	case each:
+		return receiverTests(m.matcher)
+	case some:
+		return receiverTests(m.matcher)
+	case exactly:
+		return receiverTests(oneOf(m))
+	case inside:
+		if m.path[len(m.path)-1] != "to" {
+			return receiverTests(m.matcher)
+		}
+		return []matcher{m.matcher}
+	}
+	return tests
 }
 
 // morePasses finds a rule that asks about small amounts, or about large ones of one asset, while
@@ -379,7 +387,7 @@ func (c *compiler) otherLetters(r *rule, e *opEntry, rules []*rule) string {
 	own := string(ids.sorted()[0])
 	says := ""
 	for _, other := range rules {
-		if !c.steps.left(1) || !other.section.permits() || !intersect(other.apps, r.apps) {
+		if !other.section.permits() || !c.steps.left(1) || !intersect(other.apps, r.apps) {
 			continue
 		}
 		for _, one := range other.entries {

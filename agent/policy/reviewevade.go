@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"math/big"
+	"regexp"
 	"regexp/syntax"
 	"slices"
 	"strings"
@@ -138,13 +139,17 @@ func (m pattern) letsMore(test matcher) bool {
 	return text != "" && !m.MatchString(more) && (test == nil || mayTake(test, textValue(more)))
 }
 
+// grouped returns a regular expression such that others can stand around it.
 func grouped(source string) string {
 	source = strings.TrimSuffix(strings.TrimPrefix(source, "^"), "$")
-	if strings.Contains(source, "|") && !strings.HasPrefix(source, "(") {
+	if strings.Contains(source, "|") && !inBrackets.MatchString(source) {
 		return "(" + source + ")"
 	}
 	return source
 }
+
+// inBrackets matches a regular expression that is one group.
+var inBrackets = regexp.MustCompile(`^\([^()]*\)$`)
 
 // finite reports whether an expression takes texts of a few lengths only, of letters that it names.
 func finite(re *syntax.Regexp) bool {

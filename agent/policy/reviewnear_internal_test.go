@@ -82,6 +82,42 @@ func TestLimitsOfOneRecipientTakeFewSteps(t *testing.T) {
 	}
 }
 
+// A rule that denies tokens to somebody is compared with those that let them go there, not with each
+// rule that moves some.
+func TestDeniedTokensTakeFewSteps(t *testing.T) {
+	const rules = 100
+	var allowed, denied strings.Builder
+	for i := range rules {
+		fmt.Fprintf(&allowed, "  - {name: a%d, request: sign, accounts: [alice], apps: [app%[1]d], key: active, "+
+			"operations: [custom_json: {id: ssc-mainnet-hive, json: {each: {.contractName: tokens, "+
+			".contractAction: transfer, .contractPayload: {.symbol: T%[1]d, .to: vendor%[1]d}}}}]}\n", i)
+		fmt.Fprintf(&denied, "  - {name: d%d, operations: [custom_json: {id: ssc-mainnet-hive, "+
+			"json: {any: {.contractPayload.to: {regexp: '(?i) *bad%[1]d *'}}}}]}\n", i)
+	}
+	p, problems := Compile("p.yaml", []byte("version: 1\nallow:\n"+allowed.String()+"deny:\n"+denied.String()),
+		Options{ErrorsOnly: true})
+	if p == nil {
+		t.Fatal(problems)
+	}
+	c := nearOf(p, 0)
+	c.reviewed = p.rules
+	for _, r := range p.rules {
+		for i := range r.entries {
+			if e := &r.entries[i]; r.section == denySection {
+				for _, says := range []string{c.otherSpelling(r, e, p.rules), c.besideMember(r, e, p.rules),
+					c.otherLetters(r, e, p.rules), c.tokensPass(r, e, p.rules)} {
+					if says != "" {
+						t.Error(says)
+					}
+				}
+			}
+		}
+	}
+	if c.steps > rules*(stepsOfMatch+100) {
+		t.Errorf("%d steps for %d rules", c.steps, rules)
+	}
+}
+
 // Where the steps are used up, nothing is said of limits that were not compared but that.
 func TestUncomparedLimitsAreNotJudged(t *testing.T) {
 	p, problems := Compile("p.yaml", manyPayments(3), Options{})

@@ -72,18 +72,30 @@ func (c *compiler) besideMember(r *rule, e *opEntry, rules []*rule) string {
 	if e.name != "custom_json" || e.test("json") == nil || has(e.testOf("json"), wholeList) {
 		return ""
 	}
+	// Where the rule names who gets something, other rules may keep it from others.
+	receivers := []value{unknown}
+	if names := receiversIn(e.test("json")); len(names) > 0 {
+		receivers = receivers[:0]
+		for _, name := range names[:min(len(names), mostSamples)] {
+			receivers = append(receivers, inJSON(name))
+		}
+	}
 	for _, move := range slices.Concat(tokenMoves, nftMoves, gameMoves) {
 		extra := extraMember(e.testOf("json"), move.json(unknown))
-		// Of a memo another warning says so.
-		if extra == "" || strings.HasSuffix(extra, ".memo") || !e.mayMove(move, unknown) || e.mayFind(move, unknown) {
+		if extra == "" {
 			continue
 		}
-		for _, other := range rules {
-			if c.passes(r, other, rules, func(one *opEntry) bool {
-				return other.makes(one, move) && one.mayMove(move, unknown)
-			}, func(_ *rule, one *opEntry) bool { return one.mayFind(move, unknown) }) {
-				return fmt.Sprintf("json: in %s, the app leaves %s out, which %s does not need, and evades the rule; "+
-					"take that test out, so that the rest is about all", r.section, extra, move.says)
+		for _, to := range receivers {
+			if !e.mayMove(move, to) || e.mayFind(move, to) {
+				continue
+			}
+			for _, other := range c.moving(move, rules) {
+				if c.passes(r, other, rules, func(one *opEntry) bool {
+					return other.makes(one, move) && one.mayMove(move, to)
+				}, func(_ *rule, one *opEntry) bool { return one.mayFind(move, to) }) {
+					return fmt.Sprintf("json: in %s, the app leaves %s out, which %s does not need, and evades the "+
+						"rule; take that test out, so that the rest is about all", r.section, extra, move.says)
+				}
 			}
 		}
 	}
@@ -95,12 +107,16 @@ func (c *compiler) besideMember(r *rule, e *opEntry, rules []*rule) string {
 func extraMember(m matcher, action value) string {
 	for _, one := range membersOf(elementTests(m), nil) {
 		is := inside{one.path, anything{}}.reach(action)
-		if is.kind == isAbsent && !takesAbsent(one.matcher) {
+		if is.kind == isAbsent && !takesAbsent(one.matcher) && !saidOfMemo(one) {
 			return "." + strings.Join(one.path, ".")
 		}
 	}
 	return ""
 }
+
+// saidOfMemo reports whether another warning says that the memo is free: it does so of a memo that is
+// a certain one.
+func saidOfMemo(m inside) bool { return m.path[len(m.path)-1] == "memo" && narrows(m.matcher) }
 
 // elementTests returns what a test says of one element at least.
 func elementTests(m matcher) matcher {

@@ -42,6 +42,9 @@ func (c *compiler) otherSpelling(r *rule, e *opEntry, rules []*rule) string {
 	if says := c.withOneTooMany(r, e, names, rules); says != "" {
 		return says
 	}
+	if says := c.otherThanPattern(r, e, rules); says != "" {
+		return says
+	}
 	for _, move := range receiverMoves {
 		for _, name := range names[:min(len(names), mostSamples)] {
 			if !e.mayFind(move, inJSON(name)) {
@@ -49,7 +52,7 @@ func (c *compiler) otherSpelling(r *rule, e *opEntry, rules []*rule) string {
 			}
 			plain := strings.ToLower(strings.TrimSpace(name))
 			if plain != name {
-				if other := c.lettingReceive(r, move, plain, rules, rules); other != nil {
+				if other := c.lettingReceive(r, move, plain, c.moving(move, rules), rules); other != nil {
 					write := plain
 					if move.id == engineID {
 						write = fmt.Sprintf("{regexp: '%s'}", anySpelling([]string{plain}))
@@ -60,7 +63,7 @@ func (c *compiler) otherSpelling(r *rule, e *opEntry, rules []*rule) string {
 				continue
 			}
 			for _, spelled := range move.spellings(name) {
-				if other := c.lettingReceive(r, move, spelled, c.spelling(move, rules), rules); other != nil {
+				if other := c.lettingReceive(r, move, spelled, c.spelling(move), rules); other != nil {
 					return fmt.Sprintf("json: in %s, %s is evaded by %q, whom Hive-Engine takes for the same, and %q "+
 						"lets %s go there; write %s: {regexp: '%s'}", r.section, name, spelled, other.name, move.says,
 						move.to, anySpelling(names))
@@ -69,6 +72,50 @@ func (c *compiler) otherSpelling(r *rule, e *opEntry, rules []*rule) string {
 		}
 	}
 	return ""
+}
+
+// otherThanPattern finds the same where names are kept from tokens by a pattern: it is compared with
+// the whole text, and so with the blanks around.
+func (c *compiler) otherThanPattern(r *rule, e *opEntry, rules []*rule) string {
+	var patterns []pattern
+	for _, test := range receiverTests(e.test("json")) {
+		patterns = append(patterns, wantedPatterns(test)...)
+	}
+	for _, p := range patterns[:min(len(patterns), mostOdd)] {
+		name, _ := meet(program(p.String()), program(aName), mostOfOneMatch)
+		if name == "" || !c.steps.left(stepsOfMatch) {
+			continue
+		}
+		for _, move := range receiverMoves {
+			if !e.mayFind(move, inJSON(name)) {
+				continue
+			}
+			for _, spelled := range move.spellings(name) {
+				if other := c.lettingReceive(r, move, spelled, c.spelling(move), rules); other != nil {
+					return fmt.Sprintf("json: in %s, this pattern is evaded by %q, whom Hive-Engine takes for %s, and "+
+						"%q lets %s go there; write %s: {regexp: '%s'}", r.section, spelled, name, other.name,
+						move.says, move.to, p.anySpelling())
+				}
+			}
+		}
+	}
+	return ""
+}
+
+// mostOdd bounds how many patterns of one test are tried.
+const mostOdd = 8
+
+// aName is a regular expression of names that accounts have.
+const aName = `[a-z][a-z0-9.-]{2,15}`
+
+// anySpelling returns the pattern for letters of any size, with anything around that is no letter
+// or digit.
+func (m pattern) anySpelling() string {
+	source := strings.TrimPrefix(m.source, "(?i)")
+	if m.glob {
+		source = strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(source))
+	}
+	return `(?i)\W*` + grouped(source) + `\W*`
 }
 
 // kindsOfTokens are members by which games and side chains say which token it is.
@@ -116,7 +163,7 @@ func (c *compiler) withOneTooMany(r *rule, e *opEntry, names []string, rules []*
 
 // spelling returns the rules that may let a move go to a receiver in an odd spelling: where
 // names are listed, as nearly all do it, there is none.
-func (c *compiler) spelling(move tokenMove, rules []*rule) []*rule {
+func (c *compiler) spelling(move tokenMove) []*rule {
 	if known, ok := c.spelled[move.says]; ok {
 		return known
 	}
@@ -127,8 +174,8 @@ func (c *compiler) spelling(move tokenMove, rules []*rule) []*rule {
 		return e.mayMove(move, unknown) && (!listed || slices.ContainsFunc(move.spellings(unknownText),
 			func(name string) bool { return e.mayMove(move, inJSON(name)) }))
 	}
-	with := slices.DeleteFunc(slices.Clone(rules), func(r *rule) bool {
-		return !r.section.permits() || !slices.ContainsFunc(r.entries, func(e opEntry) bool {
+	with := slices.DeleteFunc(slices.Clone(c.moving(move, c.reviewed)), func(r *rule) bool {
+		return !slices.ContainsFunc(r.entries, func(e opEntry) bool {
 			return e.name == "custom_json" && odd(e)
 		})
 	})
@@ -137,6 +184,27 @@ func (c *compiler) spelling(move tokenMove, rules []*rule) []*rule {
 	}
 	c.spelled[move.says] = with
 	return with
+}
+
+// moving returns the rules that may let a move through, whoever gets something by it: those of
+// some, or of all where these are fewer. Most rules of a file are about none, or about one.
+func (c *compiler) moving(move tokenMove, some []*rule) []*rule {
+	known, ok := c.movers[move.says]
+	if !ok {
+		known = slices.DeleteFunc(slices.Clone(c.reviewed), func(r *rule) bool {
+			return !r.section.permits() || r.observe || !slices.ContainsFunc(r.entries, func(e opEntry) bool {
+				return e.name == "custom_json" && r.makes(&e, move) && e.mayMove(move, unknown)
+			})
+		})
+		if c.movers == nil {
+			c.movers = map[string][]*rule{}
+		}
+		c.movers[move.says] = known
+	}
+	if len(some) < len(known) {
+		return some
+	}
+	return known
 }
 
 // lettingReceive returns a rule of some that lets tokens go to a receiver, and no rule keeps them

@@ -53,6 +53,11 @@ func BenchmarkCompileLarge(b *testing.B) {
 			"limits: {name: l%d, apps: [app], operations: [custom_json: {id: ssc-mainnet-hive}], " +
 				"sum: 10 per 24h, of: {list: json, where: {.contractPayload.symbol: T%d}, " +
 				"field: .contractPayload.quantity}}"},
+		"denied tokens": {"{name: a%d, request: sign, accounts: [alice], apps: [app%d], key: active, " +
+			"operations: [custom_json: {id: ssc-mainnet-hive, json: {each: {.contractName: tokens, " +
+			".contractAction: transfer, .contractPayload: {.symbol: T%d, .to: vendor%d, .quantity: {max: 5}}}}}]}",
+			"deny: {name: d%d, operations: [custom_json: {id: ssc-mainnet-hive, " +
+				"json: {any: {.contractPayload.to: {regexp: '(?i) *bad%d *'}}}}]}"},
 		"patterns": {"{name: a%d, request: challenge, accounts: [alice], apps: [app%d], " +
 			"text: {regexp: 'log ?in [a-z0-9]{1,40} %d'}}",
 			"deny: {name: d%d, request: challenge, text: {regexp: 'log ?in [a-f0-9]{1,30} x%d.*'}}"},

@@ -78,6 +78,22 @@ func sameTest(a, b matcher) bool {
 		other, ok := b.(filled)
 		return ok && one.form == other.form && one.source == other.source
 	}
+	// What differs by its first words needs no look at the rest: of thousands of rules most do.
+	switch a := a.(type) {
+	case inside:
+		b, ok := b.(inside)
+		return ok && slices.Equal(a.path, b.path) && sameTest(a.matcher, b.matcher)
+	case allOf:
+		b, ok := b.(allOf)
+		return ok && len(a) == len(b) && pairs(exactly(a), exactly(b), sameTest) == len(a)
+	case equals:
+		if b, ok := b.(equals); !ok || a.kind != b.kind || a.text != b.text {
+			return false
+		}
+	case pattern:
+		b, ok := b.(pattern)
+		return ok && a.source == b.source && a.glob == b.glob
+	}
 	return reflect.DeepEqual(a, b)
 }
 

@@ -142,14 +142,14 @@ func (m pattern) letsMore(test matcher) bool {
 // grouped returns a regular expression such that others can stand around it.
 func grouped(source string) string {
 	source = strings.TrimSuffix(strings.TrimPrefix(source, "^"), "$")
-	if strings.Contains(source, "|") && !inBrackets.MatchString(source) {
+	if strings.Contains(inBrackets.ReplaceAllString(source, ""), "|") {
 		return "(" + source + ")"
 	}
 	return source
 }
 
-// inBrackets matches a regular expression that is one group.
-var inBrackets = regexp.MustCompile(`^\([^()]*\)$`)
+// inBrackets matches a group of a regular expression that has none in it.
+var inBrackets = regexp.MustCompile(`\([^()]*\)`)
 
 // finite reports whether an expression takes texts of a few lengths only, of letters that it names.
 func finite(re *syntax.Regexp) bool {

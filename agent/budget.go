@@ -226,7 +226,7 @@ func (s storedCharges) count(book *policy.Book) {
 	if !s.LostUntil.IsZero() {
 		book.Lose(s.At, s.LostUntil)
 	}
-	book.Fill(s.At, s.Charges)
+	book.FillUntil(s.At, s.ExactExpires, s.Charges)
 }
 
 // charge counts what a request costs, and returns the record of it for the ledger, which commits it
@@ -243,26 +243,22 @@ func (b *budget) charge(v ledger.View, inForce *policy.Policy, charges []policy.
 		return nil
 	}
 	stored := storedCharges{At: v.Now, Charges: charges}
-	expires := v.Now.Add(keep(inForce, charges))
 	switch tx := p.sent(); {
 	case p.request.Exact:
 		stored.Exact, stored.ExactApp, stored.ExactExpires = p.tx.id.String(), p.run.app, p.tx.tx.Expiration.Time()
-		if stored.ExactExpires.After(expires) {
-			expires = stored.ExactExpires
-		}
 	case tx != nil:
 		stored.Tx, stored.TxExpires = tx.id.String(), tx.tx.Expiration.Time()
 	}
 	b.use(v, func(book *policy.Book) {
 		b.follow(inForce)
-		book.Add(v.Now, charges)
+		book.AddUntil(v.Now, stored.ExactExpires, charges)
 		b.exact.add(stored, v.Now)
 		if v.Now.Sub(b.swept) > sweepEvery {
 			b.sweep(v.Now)
 		}
 		b.show(v.Now)
 	})
-	return []ledger.Charge{{Data: stored.encode(), Expires: expires}}
+	return []ledger.Charge{{Data: stored.encode(), Expires: stored.counts().Add(keep(inForce, charges))}}
 }
 
 // What is remembered of transactions of one app's making that were charged and can still be

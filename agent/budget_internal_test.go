@@ -47,6 +47,15 @@ type payment struct {
 	onChain bool
 	state   ledger.FateState // what the wallet believes
 	lied    bool             // it was given back although the chain has it
+	until   time.Time        // when its transaction expires, if the app made it
+}
+
+// counts returns the instant as of which it counts.
+func (m *payment) counts() time.Time {
+	if m.until.After(m.at) {
+		return m.until
+	}
+	return m.at
 }
 
 const (
@@ -180,10 +189,16 @@ func (p *payments) pay(n int, amount int64) {
 		made.at = v.Now
 		tx := &transaction{id: made.tx, tx: hive.Transaction{Expiration: hive.TimeOf(v.Now.Add(time.Minute))}}
 		charges := []policy.Charge{{Limit: "tips", Unit: "HBD", Amount: fmt.Sprint(amount)}}
-		record, _ := json.Marshal(map[string]any{"cost": charges}) // texts
+		proposed := &proposal{run: &run{app: "app"}, tx: tx, request: &policy.Request{Broadcast: true}}
+		content := map[string]any{"cost": charges}
+		if n >= 10 && n%4 == 1 { // the app made it, and it lives for up to a day
+			proposed.request.Exact, tx.tx.Expiration = true, hive.TimeOf(v.Now.Add(time.Duration(n%3)*10*time.Hour))
+			made.until = tx.tx.Expiration.Time()
+			content["expires"] = made.until
+		}
+		record, _ := json.Marshal(content) // texts
 		return ledger.Ruling{Verdict: ledger.Admitted, Record: record, TxID: tx.id, TxExpires: v.Now.Add(time.Minute),
-			TxBytes: []byte("x"), Charges: p.b.charge(v, p.rules, charges,
-				&proposal{tx: tx, request: &policy.Request{Broadcast: true}})}
+			TxBytes: []byte("x"), Charges: p.b.charge(v, p.rules, charges, proposed)}
 	})
 	if errors.Is(err, ledger.ErrNoRun) {
 		return
@@ -194,7 +209,8 @@ func (p *payments) pay(n int, amount int64) {
 		return
 	}
 	s := ledger.Settlement{Outcome: "accepted"}
-	if made.onChain = n%2 == 0; !made.onChain || n%5 == 0 { // every tenth is on the chain, and was reported as failed
+	made.onChain = n%2 == 0 || !made.until.IsZero()
+	if made.until.IsZero() && (!made.onChain || n%5 == 0) { // every tenth is on the chain, and was reported as failed
 		s.Outcome, s.ChargedUntil, made.state = "expired", made.at.Add(31*24*time.Hour), ledger.Failed
 	}
 	made.number = out.Number
@@ -223,8 +239,8 @@ func (p *payments) check(step string) {
 	var used, absent, onChain, lied int64
 	for _, m := range p.made {
 		// A slice of a day is a minute, and a charge leaves with its slice.
-		leaves := m.at.Truncate(time.Minute).Add(paidWindow)
-		if m.at.Truncate(time.Minute).Before(m.at) {
+		leaves := m.counts().Truncate(time.Minute).Add(paidWindow)
+		if m.counts().Truncate(time.Minute).Before(m.counts()) {
 			leaves = leaves.Add(time.Minute)
 		}
 		if !leaves.After(p.now) {
@@ -236,7 +252,8 @@ func (p *payments) check(step string) {
 		if m.state == ledger.Absent {
 			absent += m.amount
 		}
-		if p.now.Sub(m.at) >= paidWindow {
+		// At the latest possible time: what the app made may be carried out until it expires.
+		if late := m.counts(); late.After(p.now) || p.now.Sub(late) >= paidWindow {
 			continue
 		}
 		if m.onChain {
@@ -281,6 +298,7 @@ func TestReleasesAgainstAddingUp(t *testing.T) {
 				switch {
 				case m == nil || what < 6:
 					p.pay(n, int64(1+random.IntN(60)))
+				case !m.until.IsZero(): // it is never given back
 				case what == 6 && m.state == ledger.Failed && !m.onChain:
 					p.set(m, ledger.Absent)
 				case what < 9:

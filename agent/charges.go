@@ -36,7 +36,8 @@ type storedCharges struct {
 	LostUntil time.Time `json:"lost_until,omitzero"`
 	// Exact is the transaction that they paid for if the app ExactApp made it, with its expiration:
 	// until then the app pays nothing more for it. It may have been handed out, so these charges
-	// are never given back. An older program passes over the three.
+	// are never given back, and windows leave it no earlier than as if it were charged at its
+	// expiration: until then it can be carried out. An older program passes over the three.
 	Exact        string    `json:"exact,omitempty"`
 	ExactApp     string    `json:"exact_app,omitempty"`
 	ExactExpires time.Time `json:"exact_expires,omitzero"`
@@ -52,7 +53,8 @@ func LostCharge(lost ledger.LostCharge) (ledger.Charge, error) {
 	whole := false
 	if r := lost.Record; r != nil {
 		var err error
-		s.Charges, whole, err = costOf(r.Content) // without the transaction, as in recordedCharges
+		// Without the transaction, as in recordedCharges.
+		s.Charges, s.ExactExpires, whole, err = costOf(r.Content)
 		whole = whole && err == nil && len(s.Charges) > 0
 	}
 	if !whole {
@@ -62,18 +64,27 @@ func LostCharge(lost ledger.LostCharge) (ledger.Charge, error) {
 	return ledger.Charge{Data: data, Expires: until}, err
 }
 
-// costOf returns what the record of an admitted request says that it was charged. It reports
-// whether that is all: a record says so much and no more, see [audit.Content.Encode].
-func costOf(record []byte) (cost []policy.Charge, whole bool, err error) {
+// costOf returns what the record of an admitted request says that it was charged, and when its
+// transaction expires if the app made it. It reports whether that is all: a record says so much and
+// no more, see [audit.Content.Encode].
+func costOf(record []byte) (cost []policy.Charge, expires time.Time, whole bool, err error) {
 	var content audit.Content
 	if err := json.Unmarshal(record, &content); err != nil {
-		return nil, false, err
+		return nil, expires, false, err
 	}
 	// The request itself may have been cut for good: what it cost is put back before.
 	if err := content.Unpack(); err != nil && !errors.Is(err, audit.ErrCut) {
-		return content.Cost, false, nil
+		return content.Cost, content.Expires, false, nil
 	}
-	return content.Cost, content.Cut == nil || content.Cut.Costs == 0, nil
+	return content.Cost, content.Expires, content.Cut == nil || content.Cut.Costs == 0, nil
+}
+
+// counts returns the instant as of which windows leave the charges.
+func (s storedCharges) counts() time.Time {
+	if s.ExactExpires.After(s.At) {
+		return s.ExactExpires
+	}
+	return s.At
 }
 
 // decodeCharges reads stored charges.
@@ -263,7 +274,7 @@ func sumUp(v ledger.View, held []ledger.Held) (sums []ledger.Sum, young uint64) 
 
 // slice returns in which slice charges may be added up now, the zero value if they may not be.
 func (s storedCharges) slice(v ledger.View, expires time.Time) slice {
-	begin, end := policy.Slice(s.At, v.Now)
+	begin, end := policy.Slice(s.counts(), v.Now)
 	if !s.LostUntil.IsZero() || s.ExactExpires.After(v.Now) || v.Now.Sub(s.At) < refund.SummedAfter ||
 		!expires.After(v.Now) || !begin.Before(end) {
 		return slice{}
@@ -364,7 +375,7 @@ func mergeCharges(held []ledger.Charge, recorded iter.Seq2[recordedCharge, error
 		switch sum := c.sum(); {
 		case counts[sum] > 0:
 			counts[sum]--
-		case c.released, c.LostUntil.IsZero() && summed.take(c.storedCharges):
+		case c.released, c.LostUntil.IsZero() && summed.take(c.storedCharges, now):
 		default:
 			lacks.add(c)
 		}
@@ -394,10 +405,10 @@ func (m *missing) add(c recordedCharge) {
 		m.lost = append(m.lost, c)
 		return
 	}
-	begin, end := policy.Slice(c.At, m.now)
+	begin, end := policy.Slice(c.counts(), m.now)
 	if !begin.Before(end) {
-		end = time.UnixMilli(c.At.UnixMilli()).UTC()
-		if end.Before(c.At) {
+		end = time.UnixMilli(c.counts().UnixMilli()).UTC()
+		if end.Before(c.counts()) {
 			end = end.Add(time.Millisecond)
 		}
 		begin = end.Add(-time.Millisecond)
@@ -469,9 +480,13 @@ func (h *heldSums) add(s storedCharges) {
 }
 
 // take takes out what was charged at an instant. It reports whether a sum of that time had it.
-func (h *heldSums) take(s storedCharges) bool {
+func (h *heldSums) take(s storedCharges, now time.Time) bool {
+	at := s.counts()
+	if at.After(now) {
+		at = now // the ledger is led back, and the sums of the future with it
+	}
 	for length := range h.lengths {
-		end := s.At.UnixMilli() + length - 1
+		end := at.UnixMilli() + length - 1
 		end -= end % length // slices begin at whole multiples of their length
 		if sums := h.bySlice[[2]int64{end - length, end}]; sums != nil && sums.Take(s.Charges) {
 			return true
@@ -530,10 +545,10 @@ func (m Admin) recordedCharges(now time.Time, kept time.Duration) iter.Seq2[reco
 			}
 			// Of the future or not, it may be later than what follows.
 			if r.Verdict != ledger.Admitted || r.Type != ledger.RecordJudged && r.Type != ledger.RecordDecided ||
-				r.Time.Add(kept).Before(now) {
+				r.Time.Add(kept+mostLong).Before(now) {
 				continue
 			}
-			cost, whole, err := costOf(r.Content)
+			cost, until, whole, err := costOf(r.Content)
 			if err != nil {
 				yield(recordedCharge{}, fmt.Errorf("record %d: %w", r.Number, err))
 				return
@@ -543,7 +558,7 @@ func (m Admin) recordedCharges(now time.Time, kept time.Duration) iter.Seq2[reco
 			}
 			// Without the transaction: its expiration is not in the trail, and without that nobody
 			// can prove that it never reached the chain. Such a charge is never given back.
-			c := recordedCharge{storedCharges: storedCharges{At: r.Time, Charges: cost},
+			c := recordedCharge{storedCharges: storedCharges{At: r.Time, Charges: cost, ExactExpires: until},
 				released: released[cmp.Or(r.Ref, r.Number)]}
 			to := now
 			if i, is := slices.BinarySearch(turns, r.Number); is || i < len(turns) {
@@ -552,7 +567,7 @@ func (m Admin) recordedCharges(now time.Time, kept time.Duration) iter.Seq2[reco
 			if c.At.After(to) {
 				c.At = to
 			}
-			c.expires = c.At.Add(kept)
+			c.expires = c.counts().Add(kept)
 			if !whole {
 				c.LostUntil = c.expires
 			}

@@ -225,6 +225,20 @@ func TestSumsAndTheTrail(t *testing.T) {
 	if number != len(p.made) || len(held) >= len(p.made) {
 		t.Fatalf("%d recorded, %d held, of %d", number, len(held), len(p.made))
 	}
+	// Of a shorter time those count that could be carried out in it.
+	want, got := 0, 0
+	for _, m := range p.made {
+		if m.counts().Add(24 * time.Hour).After(p.now) {
+			want++
+		}
+	}
+	for _, err := range (Admin{Ledger: p.l}).recordedCharges(p.now, 24*time.Hour) {
+		p.must(err)
+		got++
+	}
+	if got != want {
+		t.Errorf("%d recorded of a day, want %d", got, want)
+	}
 	merged, err := mergeCharges(held, recorded, p.now)
 	p.must(err)
 	if len(merged) != len(held) || total(merged) != total(held) {
@@ -244,7 +258,7 @@ func TestSumsAndTheTrail(t *testing.T) {
 		break
 	}
 	// Four days before the latest sums: these are of the future then, and count from then on.
-	early := p.now.Add(-6 * 24 * time.Hour)
+	early := p.now.Add(-6 * 24 * time.Hour).Truncate(time.Hour) // what is in a sum is all before it, or all after
 	recorded = Admin{Ledger: p.l}.recordedCharges(early, 31*24*time.Hour)
 	merged, err = mergeCharges(held, recorded, early)
 	p.must(err)
@@ -256,6 +270,23 @@ func TestSumsAndTheTrail(t *testing.T) {
 			t.Errorf("a charge of the future: %+v", s)
 		}
 	}
+}
+
+// What an app made is kept until no window holds it any more, which is counted from its expiration
+// on.
+func TestChargesOfExactTransactionsAreKept(t *testing.T) {
+	p := newPayments(t)
+	defer func() { _ = p.l.Close() }()
+	p.pay(13, 5)
+	p.must(p.l.Look(t.Context(), func(v ledger.View) {
+		for c := range v.Charges() {
+			s := decodeCharges(c)
+			life, kept := s.ExactExpires.Sub(s.At), c.Expires.Sub(s.ExactExpires)
+			if life < 9*time.Hour || kept != 31*24*time.Hour {
+				t.Errorf("it lives for %v, and is kept for %v more", life, kept)
+			}
+		}
+	}))
 }
 
 // TestMissingChargesAreAddedUp: what a wrong clock let the ledger drop, of a month of requests,
@@ -274,6 +305,10 @@ func TestMissingChargesAreAddedUp(t *testing.T) {
 		n := 0
 		for at := now.Add(-month); !at.After(now); at = at.Add(every) {
 			c := recordedCharge{storedCharges: storedCharges{At: at}, expires: at.Add(month)}
+			if n%3 == 0 { // of a transaction that its app made, and that lives for some hours
+				c.ExactExpires = at.Add(20 * time.Hour)
+				c.expires = c.ExactExpires.Add(month)
+			}
 			for _, split := range []string{"", fmt.Sprintf("to=customer%d", n%10)} {
 				c.Charges = append(c.Charges, policy.Charge{Limit: "tips", Split: split, Unit: "HBD", Amount: "0.001"})
 			}
@@ -291,7 +326,7 @@ func TestMissingChargesAreAddedUp(t *testing.T) {
 		}
 	}
 	for c := range recorded {
-		exact.Fill(c.At, c.Charges)
+		exact.FillUntil(c.At, c.ExactExpires, c.Charges)
 	}
 	merged, err := mergeCharges(nil, recorded, now)
 	if err != nil {

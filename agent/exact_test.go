@@ -56,14 +56,20 @@ func exactID(t *testing.T, tx string) hive.TxID {
 	return hive.TransactionID(packedOf(t, tx))
 }
 
-// packedOf returns the bytes of a transaction of JSON.
-func packedOf(t *testing.T, tx string) []byte {
+// txOf reads a transaction of JSON.
+func txOf(t *testing.T, tx string) hive.Transaction {
 	t.Helper()
 	parsed, err := hive.Mainnet.ParseTransaction([]byte(tx))
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed, err := hive.Mainnet.Serialize(parsed.Transaction)
+	return parsed.Transaction
+}
+
+// packedOf returns the bytes of a transaction of JSON.
+func packedOf(t *testing.T, tx string) []byte {
+	t.Helper()
+	packed, err := hive.Mainnet.Serialize(txOf(t, tx))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,6 +295,52 @@ func TestExactTransaction(t *testing.T) {
 			t.Errorf("expired: %q; the trail says %q", text, w.lastJudged().Reason)
 		}
 	})
+}
+
+// What was signed counts until it can be carried out no more, and then as long as if it were
+// charged at that time: whenever all of it is, no window of the chain has more than the limit. So
+// it is after a restart.
+func TestExactTransactionCountsUntilItExpires(t *testing.T) {
+	policy := strings.Replace(exactPolicy, "per 24h", "per 10m", 1)
+	for _, restarts := range []bool{false, true} {
+		waitingWorld(t, policy, func(t *testing.T, w *world, script *scriptedClient) {
+			begun, n := time.Now(), 0
+			for _, c := range []struct {
+				at   time.Duration // from the beginning on
+				life time.Duration
+				want string
+			}{
+				{0, 30 * time.Minute, ""}, // until 40m
+				{11 * time.Minute, time.Minute, protocol.TextRefused},
+				{29 * time.Minute, time.Minute, protocol.TextRefused},
+				{39 * time.Minute, time.Minute, protocol.TextRefused},
+				{41 * time.Minute, time.Minute, ""}, // until 52m
+				{51 * time.Minute, time.Minute, protocol.TextRefused},
+				{53 * time.Minute, time.Minute, ""},
+			} {
+				time.Sleep(time.Until(begun.Add(c.at)))
+				if restarts && n == 1 {
+					w.end()
+					if err := w.ledger.Close(); err != nil {
+						t.Fatal(err)
+					}
+					w.openLedger()
+					w.start()
+				}
+				n++
+				tx := w.exactTx(c.life, transferToBob(5, fmt.Sprint(n), false))
+				m := script.ask(request("sign_req", uuid(n), authKey, exactPayload(tx, false, nowNonce())))
+				if got := errorText(m, authKey); got != c.want {
+					t.Errorf("restarts %t, at %s: %q, want %q: %s", restarts, c.at, got, c.want,
+						w.lastJudged().Reason)
+				}
+				ends := txOf(t, tx).Expiration.Time()
+				if got := w.lastJudged().Expires; c.want == "" && !got.Equal(ends) {
+					t.Errorf("at %s: the trail says that it expires at %s, want %s", c.at, got, ends)
+				}
+			}
+		})
+	}
 }
 
 // What ops forbids, tx forbids, and no transaction lives longer than the setting says.

@@ -74,6 +74,9 @@ func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 		Relay: r.relay, UUID: string(r.msg.UUID), Policy: j.inForce.Hash(), Rules: j.decision.Rules,
 		Limits: j.decision.Limits, Cost: j.decision.Charges, Observed: j.decision.Observed,
 	}
+	if p.request.Exact && p.tx != nil && j.refusal == nil {
+		content.Expires = p.tx.tx.Expiration.Time()
+	}
 	draft, most := p.draft, maxEffects
 	draft.Written.Approved = p.request.Approved
 	if len(p.approvals) > 0 {

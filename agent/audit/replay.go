@@ -150,7 +150,7 @@ func (r *replay) judge(t *Request) {
 		was := r.before.Decide(t.Request, &r.beforeBook, t.Time)
 		t.Was, t.Reason = was.Verdict, was.Reason
 		if doable {
-			r.beforeBook.Add(t.Time, t.charges(r.before, &r.beforeBook, was))
+			r.beforeBook.AddUntil(t.Time, t.Until, t.charges(r.before, &r.beforeBook, was))
 		}
 	}
 	d := r.policy.Decide(t.Request, &r.book, t.Time)
@@ -160,7 +160,7 @@ func (r *replay) judge(t *Request) {
 		r.change(t, d)
 	}
 	if doable {
-		r.book.Add(t.Time, t.charges(r.policy, &r.book, d))
+		r.book.AddUntil(t.Time, t.Until, t.charges(r.policy, &r.book, d))
 	}
 }
 

@@ -86,6 +86,39 @@ func TestReplayChargesWhatWasDone(t *testing.T) {
 	}
 }
 
+// What an app may have carried out until an instant counts in a replay as of then, and in the
+// counters before a request: whether it was charged at once, or after a person's yes.
+func TestReplayOfWhatCountsLater(t *testing.T) {
+	trail := made(true, true)
+	later := func(r *audit.Record, expires time.Time, content audit.Content) {
+		content.Expires, content.Cost = expires, []policy.Charge{{Limit: "few", Unit: "count", Amount: "1"}}
+		r.Content = content.Encode(audit.NewDraft(signing(ballot(1)), true), 0, true)
+	}
+	trail[1].Time = madeAt.Add(90 * time.Minute)
+	for _, c := range []struct {
+		life time.Duration
+		want string
+	}{{time.Minute, ""}, {45 * time.Minute, "vote allow→deny limit"}} {
+		later(&trail[0], madeAt.Add(c.life), audit.Content{Result: "admitted"})
+		if got := changes(replayed(t, oneVote, trail...)); got != c.want {
+			t.Errorf("a life of %v: %q, want %q", c.life, got, c.want)
+		}
+		asked := audit.Record{Number: 1, Time: madeAt, Type: "decision", Request: 0, Verdict: "admitted"}
+		later(&asked, madeAt.Add(c.life), audit.Content{Written: policy.Written{Request: "sign", Approved: true}})
+		for name, first := range map[string]audit.Record{"at once": trail[0], "after a yes": asked} {
+			past, err := audit.BookBefore(sourceOf(first), &audit.Request{Number: 2, Time: trail[1].Time},
+				map[string]time.Duration{"few": time.Hour}, hive.Mainnet)
+			if err != nil {
+				t.Fatal(err)
+			}
+			used := past.Book.Used(policy.Counter{Limit: "few", Unit: "count"}, time.Hour, trail[1].Time)
+			if (used.Sign() > 0) != (c.want != "") {
+				t.Errorf("%s, a life of %v: %s used", name, c.life, used.RatString())
+			}
+		}
+	}
+}
+
 // Of requests of the same instant, those with lower numbers were before.
 func TestBookBeforeWithinAnInstant(t *testing.T) {
 	trail := made(true, true, true)

@@ -39,6 +39,7 @@ type Request struct {
 	Admitted bool
 	Charged  time.Time // when it was charged, if it was admitted
 	Charges  []policy.Charge
+	Until    time.Time // when the transaction expires, if the app made it; zero if the trail does not say
 }
 
 // Answer is the operator's answer to an ask.
@@ -138,7 +139,7 @@ func requestOf(r *Record, content *Content, n *hive.Network) Request {
 	t := Request{
 		Number: r.Number, Time: r.Time, App: content.App, Code: content.Code, Reason: content.Reason,
 		Rules:  content.Rules,
-		Policy: content.Policy, Observed: content.Observed,
+		Policy: content.Policy, Observed: content.Observed, Until: content.Expires,
 	}
 	var err error
 	if t.Request, err = content.request(n); err != nil {
@@ -198,7 +199,7 @@ func (t *Request) decided(r *Record, content *Content) {
 		t.Person = Approved
 	}
 	if r.Verdict == "admitted" {
-		t.Admitted, t.Charged, t.Charges = true, r.Time, content.Cost
+		t.Admitted, t.Charged, t.Charges, t.Until = true, r.Time, content.Cost, content.Expires
 	}
 }
 
@@ -245,10 +246,11 @@ func bookBefore(read Source, t *Request, windows map[string]time.Duration, n *hi
 			past.Cut++
 		}
 		if other.Admitted && !other.Charged.After(t.Time) {
-			past.Book.Fill(other.Charged, slices.DeleteFunc(other.Charges, func(c policy.Charge) bool {
+			asked := slices.DeleteFunc(other.Charges, func(c policy.Charge) bool {
 				_, ok := windows[c.Limit]
 				return !ok
-			}))
+			})
+			past.Book.FillUntil(other.Charged, other.Until, asked)
 			if charged++; charged%keepAfter == 0 {
 				past.Book.Keep(windows, t.Time)
 			}
@@ -265,11 +267,11 @@ func bookBefore(read Source, t *Request, windows map[string]time.Duration, n *hi
 const keepAfter = 4096
 
 // reach returns how far back a charge may count: the longest window, what a slice may leave it
-// late, and a day.
+// late, a day that a transaction lives which its app made, and one more.
 func reach(windows map[string]time.Duration) time.Duration {
 	longest := time.Duration(0)
 	for _, w := range windows {
 		longest = max(longest, w)
 	}
-	return longest + longest/8 + 24*time.Hour
+	return longest + longest/8 + 2*24*time.Hour
 }

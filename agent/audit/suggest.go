@@ -60,7 +60,7 @@ func suggest(read Source, q Query, inForce *policy.Policy, n *hive.Network, room
 					return nil
 				}
 			}
-			seen.Add(policy.Seen{Request: t.Request, Time: t.Time})
+			seen.Add(policy.Seen{Request: t.Request, Time: t.Time, Until: t.Until})
 		case t.Was == policy.Deny:
 			out.Ruled++
 		}

@@ -123,23 +123,49 @@ func (b *Book) Add(at time.Time, charges []Charge) {
 		at = b.latest
 	}
 	b.latest = at
-	b.add(at, charges)
+	b.add(at, charges, true)
+}
+
+// AddUntil counts charges of one admission whose transaction may be carried out until an instant:
+// from now on, and as long as if they were charged then. Whenever it is carried out, no window
+// around that holds more than the limit has. It is else as Add.
+func (b *Book) AddUntil(at, until time.Time, charges []Charge) {
+	if at.Before(b.latest) {
+		at = b.latest
+	}
+	b.latest = at
+	b.add(later(at, until), charges, true)
 }
 
 // Fill counts stored charges in any order of time. now is the instant up to which the book is
 // filled: what is old by then takes no more memory than it would after it was added in its time.
 // Only a book that nothing was added to is filled.
 func (b *Book) Fill(at time.Time, charges []Charge) {
+	b.FillUntil(at, at, charges)
+}
+
+// FillUntil counts stored charges as AddUntil does, and is else as Fill.
+func (b *Book) FillUntil(at, until time.Time, charges []Charge) {
 	if at.After(b.latest) {
 		b.latest = at
 	}
-	b.add(at, charges)
+	b.add(later(at, until), charges, false)
 }
 
-func (b *Book) add(at time.Time, charges []Charge) {
+// later returns the later one of two instants.
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// add counts charges as of an instant. shared is true if a [Summary] may have a part in what there
+// is.
+func (b *Book) add(at time.Time, charges []Charge, shared bool) {
 	for _, c := range charges {
 		if d, ok := parseDecimal(c.Amount); ok {
-			b.limit(c.Limit).add(c, d, wholeMillis(at), b.latest)
+			b.limit(c.Limit).add(c, d, wholeMillis(at), b.latest, shared)
 		}
 	}
 }

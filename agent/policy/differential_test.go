@@ -99,9 +99,19 @@ func compareStories(t *testing.T, m maker, n *naive, p *policy.Policy, seen map[
 			seen["transaction"]++
 		}
 		if got.Verdict == policy.Allow {
-			book.Add(now, got.Charges)
-			few.Add(now, got.Charges)
-			n.history = append(n.history, want.charges...)
+			until := time.Time{}
+			if r.Exact { // it may be carried out until then, and a window around that holds it
+				until = now.Add(pick(m, 0, 10*time.Second, time.Minute, time.Hour, 24*time.Hour))
+			}
+			book.AddUntil(now, until, got.Charges)
+			few.AddUntil(now, until, got.Charges)
+			for _, c := range want.charges {
+				if until.After(c.at) {
+					c.at = until
+					seen["later"]++
+				}
+				n.history = append(n.history, c)
+			}
 			if now.After(n.latest) {
 				n.latest = now
 			}

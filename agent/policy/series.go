@@ -84,12 +84,16 @@ func (a decimal) millionths() (int64, bool) {
 // mostSum is the highest sum that points hold.
 const mostSum = 1 << 62
 
-// add counts a charge. One that is not later than the last moves all sums after it, which is for
-// those who fill a book only.
-func (s *series) add(end int64, d decimal) bool {
+// add counts a charge. One that is not later than the last moves all sums after it: so do those of
+// who fills a book, and those before one that counts as of an instant of the future. What is shared
+// is copied then.
+func (s *series) add(end int64, d decimal, shared bool) bool {
 	i := len(s.points)
 	if i > 0 && end < s.points[i-1].end {
 		i = sort.Search(i, func(i int) bool { return s.points[i].end >= end })
+		if shared {
+			s.unshare()
+		}
 	}
 	n, ok := d.millionths()
 	if s.large() == nil && ok && s.micro(len(s.points)-1) < mostSum {
@@ -112,6 +116,14 @@ func (s *series) add(end int64, d decimal) bool {
 	}
 	s.withRare().large = large
 	return true
+}
+
+// unshare makes lists of its own, with room for one more.
+func (s *series) unshare() {
+	s.points = append(make([]point, 0, len(s.points)+fewPoints), s.points...)
+	if large := s.large(); large != nil {
+		s.withRare().large = slices.Clone(large)
+	}
 }
 
 // insert makes room for a point, unless there is one with this end in the middle.

@@ -47,7 +47,8 @@ type ledgerOf struct {
 }
 
 type listed struct {
-	at     time.Time
+	at     time.Time // as of when it counts
+	made   time.Time // not later
 	split  string
 	amount string
 }
@@ -62,9 +63,12 @@ func (l *ledgerOf) charge() {
 	if l.chance(200) {
 		amount = pick(l.maker, "0.00000001", "123456789012345678901234567890")
 	}
-	e := listed{l.at, pick(l.maker, "a=1", "a=2", "a=1&b=1", ""), amount}
+	e := listed{l.at, l.at, pick(l.maker, "a=1", "a=2", "a=1&b=1", ""), amount}
+	if l.chance(4) {
+		e.at = e.at.Add(time.Duration(l.Int64N(int64(pick(l.maker, time.Second, time.Hour, 24*time.Hour)))))
+	}
 	l.entries = append(l.entries, e)
-	l.book.Add(e.at, charge(e.split, e.amount))
+	l.book.AddUntil(e.made, e.at, charge(e.split, e.amount))
 }
 
 // sum adds up what was charged after an instant and counts in a counter.
@@ -137,7 +141,7 @@ func TestBookDoesNotDependOnItsPast(t *testing.T) {
 		var filled policy.Book
 		l.Shuffle(len(l.entries), func(i, j int) { l.entries[i], l.entries[j] = l.entries[j], l.entries[i] })
 		for i, e := range l.entries {
-			filled.Fill(e.at, charge(e.split, e.amount))
+			filled.FillUntil(e.made, e.at, charge(e.split, e.amount))
 			if i%100 == 0 {
 				filled.Keep(windows, filled.Latest())
 			}
@@ -152,7 +156,7 @@ func TestBookDoesNotDependOnItsPast(t *testing.T) {
 		// With a bound of sums it says something else then, and never less than the list.
 		thinned := policy.Bounded(30)
 		for _, e := range l.entries {
-			thinned.Fill(e.at, charge(e.split, e.amount))
+			thinned.FillUntil(e.made, e.at, charge(e.split, e.amount))
 		}
 		for _, split := range []string{"a=1", "a=2", "a=1&b=1", ""} {
 			window := spans(l.maker, longest)

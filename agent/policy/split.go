@@ -37,8 +37,8 @@ type likeCounters struct {
 // fewPoints is how many points a series may have before the book looks for some to merge.
 const fewPoints = 64
 
-// add counts a charge. now is the latest instant of the book.
-func (lc *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
+// add counts a charge. now is the latest instant of the book; shared is as in [Book.add].
+func (lc *limitCharges) add(c Charge, d decimal, at int64, now time.Time, shared bool) {
 	dims := splitOf(c.Split)
 	split := encodeSplit(dims)
 	first, s := lc.series(shapeName(dims), split, c.Unit)
@@ -53,7 +53,7 @@ func (lc *limitCharges) add(c Charge, d decimal, at int64, now time.Time) {
 		s.merge(ripeAt(now, lc.longest), forever)
 		s.points = slices.Grow(s.points, max(fewPoints, len(s.points)/2))
 	}
-	s.add(at, d)
+	s.add(at, d, shared)
 	lc.holds(first.opener).n += s.weight() - before
 	lc.thin(first.opener, now)
 	// Those of short windows are unused soon, and may be many before somebody asks to keep. Not

@@ -18,6 +18,7 @@ import (
 type Seen struct {
 	Request *Request
 	Time    time.Time
+	Until   time.Time // of a transaction that the app made: when it expires; else zero
 }
 
 // Suggestion is what [Suggest] wrote.
@@ -445,7 +446,7 @@ func (w *suggester) check(p *Policy, problems Problems) {
 		if d.Verdict != Allow {
 			w.leave("%s of %s, which these rules do not allow: %s", s.Request.Kind, s.Request.App, d.Reason)
 		}
-		book.Add(s.Time, d.Charges)
+		book.AddUntil(s.Time, s.Until, d.Charges)
 	}
 }
 

@@ -373,3 +373,18 @@ allow:
 		t.Errorf("%d rules were near; the test proves little", near)
 	}
 }
+
+// A limit leaves room for what counts longer, since its transaction may be carried out later.
+func TestSuggestedLimitsOfWhatCountsLater(t *testing.T) {
+	for _, c := range []struct {
+		life time.Duration
+		want string
+	}{{0, "1.000 HBD per 24h"}, {time.Minute, "1.000 HBD per 24h"}, {2 * time.Hour, "2.000 HBD per 24h"}} {
+		first, second := tipTo(t, "bob", "1.000 HBD"), tipTo(t, "bob", "1.000 HBD")
+		first.Until, second.Time = first.Time.Add(c.life), first.Time.Add(25*time.Hour)
+		draft := policy.Suggest([]policy.Seen{first, second}, 0)
+		if !strings.Contains(draft.YAML, c.want) || strings.Contains(draft.YAML, "do not allow") {
+			t.Errorf("a life of %v: not %q:\n%s", c.life, c.want, draft.YAML)
+		}
+	}
+}

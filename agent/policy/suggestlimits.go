@@ -149,14 +149,17 @@ func (w *suggester) mostSpent(seen []Seen) (quotas, took []string) {
 	return quotas, took
 }
 
-// fullest returns the most of something within 24 hours. What was seen stands in the order of time.
+// fullest returns the most of something that counts within 24 hours. What was seen stands in the
+// order of time.
 func fullest(seen []Seen, of func(*Request) *big.Rat) *big.Rat {
 	const window = 24 * time.Hour
+	leaving := slices.Clone(seen)
+	slices.SortStableFunc(leaving, func(a, b Seen) int { return a.counts().Compare(b.counts()) })
 	most, sum, oldest := new(big.Rat), new(big.Rat), 0
 	for _, s := range seen {
 		sum.Add(sum, of(s.Request))
-		for ; !seen[oldest].Time.After(s.Time.Add(-window)); oldest++ {
-			sum.Sub(sum, of(seen[oldest].Request))
+		for ; !leaving[oldest].counts().After(s.Time.Add(-window)); oldest++ {
+			sum.Sub(sum, of(leaving[oldest].Request))
 		}
 		if sum.Cmp(most) > 0 {
 			most.Set(sum)
@@ -164,6 +167,9 @@ func fullest(seen []Seen, of func(*Request) *big.Rat) *big.Rat {
 	}
 	return most
 }
+
+// counts returns the instant as of which it leaves windows.
+func (s Seen) counts() time.Time { return later(s.Time, s.Until) }
 
 // sums writes a limit for each token of Hive-Engine of which quantities were seen.
 func (w *suggester) sums(b *strings.Builder, app string, seen []Seen, allowed map[string]*rule) {

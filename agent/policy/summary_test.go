@@ -64,12 +64,16 @@ func TestSummaryAgainstBook(t *testing.T) {
 		for range 60 {
 			at = at.Add(time.Duration(m.IntN(100)) * time.Second)
 			amount := "1.5"
-			if m.chance(30) {
+			if m.chance(20) {
 				amount = "0.00000001"
 			}
 			b.Add(at, charge("", amount)[:1])
-			b.Add(at, []policy.Charge{{Limit: "l", Split: pick(m, "", ".to=bob", ".to=carol", ".from=alice&.to=bob"),
-				Unit: "HBD", Amount: amount}})
+			until := at
+			if m.chance(3) { // what is added after it stands before it, and some at the same instant
+				until = at.Truncate(time.Hour).Add(pick(m, time.Hour, 2*time.Hour, 3*time.Hour))
+			}
+			b.AddUntil(at, until, []policy.Charge{{Limit: "l", Split: pick(m, "", ".to=bob", ".to=carol",
+				".from=alice&.to=bob"), Unit: "HBD", Amount: amount}})
 			if m.chance(10) {
 				p = pick(m, policies[0], policies[1], policies[2])
 			}
@@ -81,6 +85,26 @@ func TestSummaryAgainstBook(t *testing.T) {
 		for _, one := range all {
 			if got := one.p.Room(one.s, one.at.Add(time.Minute)); !reflect.DeepEqual(got, one.want) {
 				t.Fatalf("seed %d:\n%+v\nwant\n%+v", seed, got, one.want)
+			}
+		}
+	}
+}
+
+// What counts as of an instant of the future stands behind what is added later: a summary that was
+// made before does not see that.
+func TestSummaryOfWhatCountsLater(t *testing.T) {
+	p := compile(t, "\nlimits: [{name: l, operations: [transfer], spend: 5.000 HBD per 1h}]\n")
+	for _, amount := range []string{"1", "0.00000001"} { // the second one fits in no sum of millionths
+		var b policy.Book
+		for _, ahead := range []time.Duration{time.Hour, 2 * time.Hour} {
+			b.AddUntil(noon, noon.Add(ahead), charge("", amount))
+		}
+		s := b.Summary(p, noon)
+		before := p.Room(s, noon)
+		for _, ahead := range []time.Duration{time.Hour, 0, 90 * time.Minute, 2 * time.Hour} {
+			b.AddUntil(noon, noon.Add(ahead), charge("", amount))
+			if now := p.Room(s, noon); !reflect.DeepEqual(before, now) {
+				t.Errorf("%s: after one of %v more the summary says %+v, it said %+v", amount, ahead, now, before)
 			}
 		}
 	}

@@ -84,7 +84,18 @@ func (k *keptHome) newerLedger() {
 	k.t.Helper()
 	db, err := bolt.Open(filepath.Join(k.home, "ledger.db"), 0o600, nil)
 	k.must(err)
-	k.must(db.Update(func(tx *bolt.Tx) error { return tx.Bucket([]byte("meta")).Put([]byte("format"), []byte("5")) }))
+	k.must(db.Update(func(tx *bolt.Tx) error {
+		// What the journal has holds before what stands here, and it may have a format, too.
+		for _, name := range []string{"journal", "journal area"} {
+			if tx.Bucket([]byte(name)) == nil {
+				continue
+			}
+			if err := tx.DeleteBucket([]byte(name)); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket([]byte("meta")).Put([]byte("format"), []byte("5"))
+	}))
 	k.must(db.Close())
 }
 

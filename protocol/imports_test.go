@@ -49,8 +49,8 @@ var rows = []row{
 	// Inside agent: its packages meet in agent only.
 	{"agent", []string{"agent/..."}},
 	// It makes one process of the agent and of what runs beside it.
-	{"agent/service", []string{"agent", "agent/config", "agent/control", "agent/harden", "agent/ledger", "agent/node",
-		"agent/relay", "agent/status"}},
+	{"agent/service", []string{"agent", "agent/config", "agent/control", "agent/harden", "agent/ledger",
+		"agent/ledger/pg", "agent/node", "agent/relay", "agent/status"}},
 	// It looks at the wallet from outside, by the parts that the agent is made of.
 	{"agent/doctor", []string{"agent", "agent/approve", "agent/config", "agent/control", "agent/guard", "agent/harden",
 		"agent/kernelclock", "agent/ledger", "agent/link", "agent/node", "agent/notify", "agent/policy", "agent/probe",
@@ -64,6 +64,9 @@ var rows = []row{
 	{"agent/audit", []string{"agent/difftext"}},                  // it compares for a console
 	// It keeps who may approve in the ledger.
 	{"agent/approve", []string{"agent/ledger", "agent/passkey"}},
+	// It can be kept in a database.
+	{"agent/ledger", []string{"agent/ledger/pg"}},
+	{"agent/ledger/pg/pgtest", []string{"agent/ledger/pg"}}, // it starts servers to enter
 	// It compares a file with what the ledger holds.
 	{"agent/provision", []string{"agent/ledger", "agent/yamlnode"}},
 	{"agent/client/x402", []string{"agent/client"}},          // it pays by what a wallet signs
@@ -82,9 +85,10 @@ var rows = []row{
 	{"agent/status", []string{"agent/outage"}},
 	{"agent/notify", []string{"agent/outage"}},
 	{"agent/doctor", []string{"agent/outage", "agent/passkey"}},
-	{"agent/harden", []string{"agent/config"}},   // the configuration names what stays open
-	{"agent/config", []string{"agent/yamlnode"}}, // YAML is read strictly, in one place
-	{"agent/config", []string{"agent/passkey"}},  // which addresses can have passkeys
+	{"agent/harden", []string{"agent/config"}},    // the configuration names what stays open
+	{"agent/config", []string{"agent/yamlnode"}},  // YAML is read strictly, in one place
+	{"agent/config", []string{"agent/ledger/pg"}}, // how the address of a database reads
+	{"agent/config", []string{"agent/passkey"}},   // which addresses can have passkeys
 	{"agent/policy", []string{"agent/yamlnode"}},
 }
 
@@ -94,7 +98,9 @@ var testRows = []row{
 	{"keystore/...", []string{"keystore/durable/durabletest", "keystore/plugintest"}},
 	{"agent/...", []string{"agent/relay", "agent/relay/relaytest", "agent/node/nodetest",
 		"agent/passkey/passkeytest"}},
-	{"agent", []string{"agent/service"}},                                 // its tests run the agent as the program does
+	{"agent", []string{"agent/service"}}, // its tests run the agent as the program does
+	{"cmd/pksa", []string{"agent/ledger/pg/pgtest"}},
+	{"agent/ledger/...", []string{"agent/ledger/pg/pgtest"}},             // servers of a test
 	{"agent/audit", []string{"agent/passkey"}},                           // it makes approvals to check
 	{"agent/service", []string{"agent/client"}},                          // an application asks the wallet that runs
 	{"agent/harden", []string{"agent", "agent/control", "agent/ledger"}}, // what an agent does with files
@@ -123,6 +129,8 @@ var narrow = map[string][]string{
 	"agent/effect":      {"protocol/..."},
 	"agent/kernelclock": nil,
 	"agent/outage":      {"protocol/host"},
+	// It knows nothing of ledgers, and nothing of this wallet.
+	"agent/ledger/pg": {"protocol/secret"},
 	// It judges what a browser says, and knows nothing of what is approved.
 	"agent/passkey": {"keystore/linejson", "protocol/plain"},
 	// It tells what it is told, and knows neither ledger nor policy.
@@ -144,6 +152,7 @@ var thirdParty = map[string][]string{
 	"gopkg.in/yaml.v3":                  {"agent/yamlnode"},
 	"filippo.io/age":                    {"keystore", "keystore/plugintest"},
 	"go.etcd.io/bbolt":                  {"agent/ledger"},
+	"github.com/jackc/pgx/v5":           {"agent/ledger/pg"},
 	"github.com/go-json-experiment/json": {"protocol", "protocol/hive", "agent/client/...", "agent/node/...",
 		"agent/control"},
 	"golang.org/x/crypto":                 {"protocol/hive"},

@@ -31,13 +31,19 @@ func (r *rig) makeBusy() []*ledger.Session {
 	r.o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
 	r.reopen()
 	r.slot("mybot")
-	sessions := make([]*ledger.Session, 1000)
+	sessions := r.manySessions(1000)
+	r.inFlight(sessions, 5000, 256)
+	return sessions
+}
+
+// manySessions makes sessions of ten accounts.
+func (r *rig) manySessions(n int) []*ledger.Session {
+	sessions := make([]*ledger.Session, n)
 	var wg sync.WaitGroup
 	for i := range sessions {
 		wg.Go(func() { sessions[i] = r.session(fmt.Sprint("account", i%10), "mybot", fmt.Sprint("key ", i)) })
 	}
 	wg.Wait()
-	r.inFlight(sessions, 5000, 256)
 	return sessions
 }
 

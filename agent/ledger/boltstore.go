@@ -269,6 +269,49 @@ func rewrite(old *bolt.DB, path string, disk durable.Disk, journal *journal) (*b
 	return fresh, file, j, errors.Join(disk.SyncFolder(filepath.Dir(path)), old.Close())
 }
 
+func (s *boltStore) identity() string { return "" }
+
+// retired is in the names of what is left of a ledger that was moved.
+const retired = ".moved-"
+
+func (s *boltStore) retire(heir string) error {
+	if s.db == nil {
+		return ErrUnavailable
+	}
+	// Closed first: the journal goes to its place, and no system renames all that is open. Whoever
+	// opens it in between finds that the mark is of another store, or is told so at the next look.
+	if err := s.close(); err != nil {
+		return err
+	}
+	name := retired + heir
+	for n := 2; exists(s.path+name) || exists(s.folder+name); n++ { // it was moved here and away again
+		name = fmt.Sprintf("%s%s-%d", retired, heir, n)
+	}
+	if err := s.disk.Rename(s.path, s.path+name); err != nil {
+		return err
+	}
+	if err := unlessMissing(s.disk.Rename(s.folder, s.folder+name)); err != nil {
+		return err
+	}
+	return s.disk.SyncFolder(filepath.Dir(s.path))
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return !errors.Is(err, os.ErrNotExist)
+}
+
+func (s *boltStore) retiredFor(heir string) (bool, error) {
+	if _, err := os.Lstat(s.path); !errors.Is(err, os.ErrNotExist) {
+		return false, err
+	}
+	_, err := os.Lstat(s.path + retired + heir)
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // compact copies what is in use. Each of its commits is synced.
 func compact(to, from *bolt.DB) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

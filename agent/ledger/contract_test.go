@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"pksa/agent/ledger/pg"
 	"pksa/keystore/durable"
 )
 
@@ -144,6 +145,7 @@ var contract = map[string]func(*shelf){
 	"segments":        contractSegments,
 	"old segments":    contractOldSegments,
 	"retired segment": contractRetired,
+	"retire":          contractRetire,
 }
 
 func contractCreate(s *shelf) {
@@ -553,6 +555,9 @@ func contractOldSegments(s *shelf) {
 		s.must(at.disk.Remove(at.path))
 	case *memStore:
 		at.disk.made = false
+	case *pgStore:
+		s.must(at.run(pg.Statement{SQL: `DELETE FROM pksa.leader`}))
+		s.must(at.close())
 	default:
 		s.Skip("the same as what is under it")
 	}
@@ -573,6 +578,34 @@ func contractRetired(s *shelf) {
 	s.must(at.writeSegment(numbered(1), parts([]byte("another one")))) // its name may be used again
 	s.must(at.retireSegment(numbered(1)))
 	s.indexes(s.reopened(at), 2)
+}
+
+// contractRetire takes a store out of use. Another one can be made in its place.
+func contractRetire(s *shelf) {
+	at := s.made()
+	for i := range 3 {
+		s.must(at.commit([]edit{put(bucketSlots, fmt.Sprint(i), "1")}))
+		s.must(at.writeSegment(numbered(uint64(i)), parts([]byte("one"))))
+		s.must(at.retire("heir"))
+		if at.commit([]edit{put(bucketSlots, "b", "1")}) == nil {
+			s.Error("a retired store takes a commit")
+		}
+		for heir, want := range map[string]bool{"heir": true, "other": false} {
+			if is, err := s.at().retiredFor(heir); is != want || err != nil {
+				s.Errorf("retired for %s: %v, %v", heir, is, err)
+			}
+		}
+		s.want(s.at().open(), ErrMissing)
+		at = s.made()
+		s.holds(at, bucketSlots)
+		s.indexes(at)
+		if is, err := s.at().retiredFor("heir"); is || err != nil {
+			s.Errorf("a store that was made since is retired: %v, %v", is, err)
+		}
+	}
+	if s.at().retire("heir") == nil {
+		s.Error("a store that is not open retires")
+	}
 }
 
 // TestOneFileKnowsBbolt: whatever else the ledger does, it does above the contract of a store.

@@ -19,13 +19,13 @@ const copyLeft = 15 * time.Minute
 // Copy writes what is committed into a new file beside the ledger, in one state, and returns its
 // path; the caller removes it. It is a ledger without mark and segments: who takes it for a backup
 // adds the segments that lie beside the ledger afterwards. Requests go on meanwhile. The values in
-// it are sealed as they are in the ledger. [ErrNoRoom].
+// it are sealed as they are in the ledger. [ErrNoRoom], [ErrNoCopy].
 func (l *Ledger) Copy() (path string, err error) {
 	store, ok := l.store.(interface {
 		copyTo(path string) error
 	})
 	if !ok {
-		return "", errors.ErrUnsupported
+		return "", ErrNoCopy
 	}
 	l.removeCopies()
 	file, err := os.CreateTemp(filepath.Dir(l.path), filepath.Base(l.path)+copyMark) // with mode 0600

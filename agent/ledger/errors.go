@@ -39,6 +39,8 @@ var (
 	// ErrRestored means that the ledger is older than its mark, or that the mark is gone: somebody
 	// put back a copy of one without the other. Accept goes on with it.
 	ErrRestored = errors.New("ledger is older than its mark")
+	// ErrElsewhere means that the ledger was moved, and this is what is left in its old place.
+	ErrElsewhere = errors.New("the ledger is not here any more: it was moved")
 	// ErrDamaged means that a page or a value of the ledger reads wrong. Against a *ValueError Mend
 	// helps, otherwise only a copy.
 	ErrDamaged = errors.New("ledger is damaged")
@@ -51,6 +53,10 @@ var (
 	ErrUnavailable = errors.New("ledger is not available")
 	// ErrNoRoom means that the disk is full: there is no room for what the ledger needs to go on.
 	ErrNoRoom = errors.New("no room on the disk")
+	// ErrNoCopy means that the ledger is not in a file of which a copy can be made.
+	ErrNoCopy = errors.New("the ledger is in a database, and this copies files: copy the database with its own " +
+		"tools, such as pg_dump, and the home folder beside it; or stop the wallet and bring the ledger into its " +
+		"file, with `pksa ledger move file`")
 	// ErrClock means that nothing is recorded until the clock of the machine is confirmed: see
 	// [Ledger.HoldClock].
 	ErrClock = errors.New("nothing is recorded: the clock of this machine is not confirmed, and far ahead of the " +

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -36,6 +37,46 @@ func (o Options) Around(fn func(op string, do func() error) error) Options {
 func (o Options) WithJournal() Options {
 	o.newStore = func(path string) store { return newJournalStore(path, 4*framePage) }
 	return o
+}
+
+// Careless has the ledger's store lose the last value that is written to a bucket in each commit;
+// or alter each segment; or write one more.
+func (o Options) Careless(what string) Options {
+	under := o.newStore
+	o.newStore = func(path string) store { return &carelessStore{under(path), what} }
+	return o
+}
+
+type carelessStore struct {
+	store
+	what string
+}
+
+func (s *carelessStore) commit(edits []edit) error {
+	edits = slices.Clone(edits)
+	for i, e := range slices.Backward(edits) {
+		if strings.HasPrefix(string(e.bucket), s.what) && !bytes.Equal(e.key, metaFormat) {
+			edits = slices.Delete(edits, i, i+1)
+			break
+		}
+	}
+	if s.what == "more" {
+		edits = append(edits, edit{actPut, bucketSlots, []byte("zz"), nil})
+	}
+	return s.store.commit(edits)
+}
+
+func (s *carelessStore) writeSegment(id segmentID, content iter.Seq2[[]byte, error]) error {
+	return s.store.writeSegment(id, func(yield func([]byte, error) bool) {
+		for part, err := range content {
+			if s.what == "segment" && len(part) > 0 {
+				part[len(part)-1] ^= 1
+			}
+			if !yield(part, err) {
+				return
+			}
+		}
+	})
 }
 
 // MemDisk is what outlives a ledger in memory.
@@ -248,8 +289,8 @@ func (o Options) SealedSegment(index uint64, plain []byte) []byte {
 
 // RecodeMark reads a mark of the ledger with these options and writes it again.
 func RecodeMark(o Options, text []byte) ([]byte, error) {
-	at, err := o.vault().parseMark(text)
-	return o.vault().markText(at), err
+	at, where, err := o.vault().parseMark(text)
+	return o.vault().markOf(at, where), err
 }
 
 // SampleMark is a mark of the ledger with these options.

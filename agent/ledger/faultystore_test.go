@@ -40,6 +40,17 @@ func (s *faultyStore) secure() error {
 	return err
 }
 
+func (s *faultyStore) identity() string { return s.under.identity() }
+
+func (s *faultyStore) retire(heir string) error {
+	return s.around("retire", func() error { return s.under.retire(heir) })
+}
+
+func (s *faultyStore) retiredFor(heir string) (yes bool, err error) {
+	err = s.around("retiredFor", func() (err error) { yes, err = s.under.retiredFor(heir); return err })
+	return yes && err == nil, err
+}
+
 func (s *faultyStore) close() error { return s.around("close", s.under.close) }
 
 func (s *faultyStore) commit(edits []edit) error {

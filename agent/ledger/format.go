@@ -24,8 +24,11 @@ const (
 	// first byte of such a segment when it is opened. See segmentform.go.
 	segmentFormat = 3
 	segmentWhole  = 1
-	// markFormat ends the first line of the mark.
-	markFormat = 1
+	// markFormat ends the first line of a mark, at most.
+	//
+	//	1  the ledger is in the file at its path
+	//	2  it is in another store, which the mark names
+	markFormat = 2
 )
 
 // NewerError reports that something was written by a newer program and cannot be read by this one.

@@ -43,16 +43,16 @@ func TestNewerLedger(t *testing.T) {
 		},
 		"mark": {
 			change: func(r *rig) error {
-				return os.WriteFile(r.mark(), []byte("pksa ledger mark 2\nand whatever it will say\n"), 0o600)
+				return os.WriteFile(r.mark(), []byte("pksa ledger mark 3\nand whatever it will say\n"), 0o600)
 			},
 			read: func(r *rig) error { _, err := ledger.Open(r.path, r.o); return err },
-			want: "the ledger's mark was written by a newer pksa (format 2; this program reads up to 1): use the " +
+			want: "the ledger's mark was written by a newer pksa (format 3; this program reads up to 2): use the " +
 				"newer program",
 		},
 		"mark of a ledger that is to be accepted": {
 			change: func(r *rig) error { return os.WriteFile(r.mark(), []byte("pksa ledger mark 10\n"), 0o600) },
 			read:   acceptAll,
-			want: "the ledger's mark was written by a newer pksa (format 10; this program reads up to 1): use the " +
+			want: "the ledger's mark was written by a newer pksa (format 10; this program reads up to 2): use the " +
 				"newer program",
 		},
 		"segment": {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pksa/agent/ledger/pg"
 	"pksa/keystore/durable"
 )
 
@@ -24,6 +25,10 @@ type Options struct {
 	// seals values, and takes 12-byte nonces, which are random. It is called from several
 	// goroutines.
 	Sealer func(epoch, period uint64) cipher.AEAD
+
+	// Database is where the ledger is kept, if it is not the file at its path. The mark is beside
+	// that path all the same.
+	Database *pg.Options
 
 	NonceAhead         time.Duration // how far ahead of our clock a nonce may be; zero: 24 h
 	NonceBehind        time.Duration // how far behind; zero: 10 min
@@ -94,7 +99,12 @@ func (o Options) withDefaults() (Options, error) {
 		o.disk = crashing(durable.System())
 	}
 	if o.newStore == nil {
-		o.newStore = func(path string) store { return newBoltStore(path, o.disk, o.segment) }
+		o.newStore = func(path string) store {
+			if o.Database != nil {
+				return newPGStore(pgOptions{Options: *o.Database})
+			}
+			return newBoltStore(path, o.disk, o.segment)
+		}
 	}
 	return o, nil
 }
@@ -180,7 +190,9 @@ func create(path string, o Options, anew bool) error {
 	// The mark is replaced when the ledger is about to be there. Earlier, a failure could leave the
 	// mark of an empty ledger beside a copy that is put back; later, a crash would leave a ledger
 	// without a mark, which nobody opens.
-	return o.newStore(path).create(first, func() error {
+	s := o.newStore(path)
+	return s.create(first, func() error {
+		v.where = s.identity()
 		return o.disk.Replace(markPath(path), v.markText(v.chainStart()))
 	})
 }
@@ -224,9 +236,11 @@ func open(path string, o Options) (*Ledger, error) {
 	l.known = newKnown(0)
 	f, err := l.load()
 	if err != nil {
-		return nil, err
+		return nil, l.elsewhere(err)
 	}
-	l.opened, _ = os.Stat(path)
+	if o.Database == nil {
+		l.opened, _ = os.Stat(path)
+	}
 	l.adopt(f)
 	return l, nil
 }

@@ -22,6 +22,7 @@ func (l *Ledger) load() (*loaded, error) {
 	if err := l.store.open(); err != nil {
 		return nil, errors.Join(err, l.store.close())
 	}
+	l.vault.where = l.store.identity()
 	f := &loaded{lookup: l.lookup, store: l.store, state: newState(), runs: map[uint64]*run{}}
 	for _, part := range []func() error{f.meta, f.people, f.requests, f.charges, f.fates, f.remnants, f.trail} {
 		if err := part(); err != nil {

@@ -18,8 +18,20 @@ func markPath(path string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ".mark"
 }
 
-func (v *vault) markText(at chainEnd) []byte {
-	body := fmt.Sprintf("pksa ledger mark 1\nid %s\nrecord %d\nmac %x\n", v.id, at.number, at.mac)
+// The mark also says which store the ledger is in, if that is not the file at its path. Such a mark
+// has format 2, and programs that know no other store refuse it. So a ledger is moved by one
+// rename.
+
+// markText writes the mark of the store that is open.
+func (v *vault) markText(at chainEnd) []byte { return v.markOf(at, v.where) }
+
+// markOf writes the mark of a ledger in a store, by the store's identity.
+func (v *vault) markOf(at chainEnd, where string) []byte {
+	format, place := 1, ""
+	if where != "" {
+		format, place = markFormat, "place "+where+"\n"
+	}
+	body := fmt.Sprintf("pksa ledger mark %d\nid %s\n%srecord %d\nmac %x\n", format, v.id, place, at.number, at.mac)
 	return fmt.Appendf(nil, "%sseal %x\n", body, v.hash("mark", []byte(body)))
 }
 
@@ -67,33 +79,46 @@ func (l *Ledger) replaceMark() error {
 	return err
 }
 
-// readMark reads the mark and returns the chain end in it.
+// readMark reads the mark and returns the chain end in it. ErrElsewhere: the mark is of a ledger in
+// another store than the one that is open.
 func (l *Ledger) readMark() (chainEnd, error) {
-	text, err := os.ReadFile(markPath(l.path))
-	if err != nil {
-		return chainEnd{}, err
+	at, where, err := l.vault.readMark(l.path)
+	if err == nil && where != l.vault.where {
+		return chainEnd{}, ErrElsewhere
 	}
-	return l.vault.parseMark(text)
+	return at, err
+}
+
+// readMark reads the mark of the ledger at path, and in which store the ledger is.
+func (v *vault) readMark(path string) (at chainEnd, where string, err error) {
+	text, err := os.ReadFile(markPath(path))
+	if err != nil {
+		return chainEnd{}, "", err
+	}
+	return v.parseMark(text)
 }
 
 // parseMark reads the text of a mark. There is one way to write a mark, so parseMark writes it
 // again and compares.
-func (v *vault) parseMark(text []byte) (chainEnd, error) {
+func (v *vault) parseMark(text []byte) (at chainEnd, where string, err error) {
 	if err := checkMarkFormat(text); err != nil {
-		return chainEnd{}, err
+		return chainEnd{}, "", err
 	}
-	var at chainEnd
-	var id, seal string
+	head, body, _ := strings.Cut(string(text), "\nrecord ")
+	first, place, in := strings.Cut(head, "\nplace ")
 	var mac []byte
-	if _, err := fmt.Sscanf(string(text), "pksa ledger mark 1\nid %s\nrecord %d\nmac %x\nseal %s\n",
-		&id, &at.number, &mac, &seal); err != nil {
-		return chainEnd{}, errors.New("it reads wrong")
+	var id, seal string
+	var format int
+	_, err1 := fmt.Sscanf(first, markTitle+"%d\nid %s", &format, &id)
+	_, err2 := fmt.Sscanf(body, "%d\nmac %x\nseal %s\n", &at.number, &mac, &seal)
+	if err1 != nil || err2 != nil || in && place == "" {
+		return chainEnd{}, "", errors.New("it reads wrong")
 	}
 	copy(at.mac[:], mac)
-	if !hmac.Equal(text, v.markText(at)) {
-		return chainEnd{}, errors.New("it is not of this ledger, or was changed")
+	if !hmac.Equal(text, v.markOf(at, place)) {
+		return chainEnd{}, "", errors.New("it is not of this ledger, or was changed")
 	}
-	return at, nil
+	return at, place, nil
 }
 
 // checkMark returns ErrRestored unless the ledger holds the record that the mark names.
@@ -101,6 +126,8 @@ func (l *Ledger) checkMark() error {
 	at, err := l.readMark()
 	var newer *NewerError
 	switch {
+	case errors.Is(err, ErrElsewhere):
+		return err // it is no older state of this ledger, and nobody may accept it as one
 	case errors.As(err, &newer):
 		return err // what it means, only the newer program knows: nobody may accept it here
 	case errors.Is(err, os.ErrNotExist):
@@ -125,6 +152,19 @@ func (l *Ledger) checkMark() error {
 		return fmt.Errorf("%w: record %d is another than the mark's", ErrRestored, at.number)
 	}
 	return nil
+}
+
+// elsewhere returns ErrElsewhere in place of ErrMissing if the mark names another store than a
+// ledger was looked for in.
+func (l *Ledger) elsewhere(err error) error {
+	if !errors.Is(err, ErrMissing) {
+		return err
+	}
+	_, where, bad := l.vault.readMark(l.path)
+	if bad != nil || (where == "") == (l.o.Database == nil) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrElsewhere, err)
 }
 
 // withoutPath returns why a file cannot be read, for a text that names it already.

@@ -16,6 +16,7 @@ import (
 type memDisk struct {
 	mu       sync.Mutex
 	made     bool
+	heir     string
 	holder   *memStore
 	buckets  map[bucket]map[string][]byte
 	segments map[segmentID]memSegment
@@ -59,7 +60,7 @@ func (s *memStore) create(first []edit, ready func() error) error {
 	if err := ready(); err != nil {
 		return err
 	}
-	d.buckets, d.made = buckets, true
+	d.buckets, d.made, d.heir = buckets, true, ""
 	return nil
 }
 
@@ -78,6 +79,18 @@ func (s *memStore) open() error {
 }
 
 func (s *memStore) secure() error { return s.held(func() error { s.secured = true; return nil }) }
+
+func (s *memStore) identity() string { return "memory" }
+
+func (s *memStore) retire(heir string) error {
+	return s.held(func() error { s.disk.made, s.disk.holder, s.disk.heir = false, nil, heir; return nil })
+}
+
+func (s *memStore) retiredFor(heir string) (bool, error) {
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	return !s.disk.made && s.disk.heir == heir, nil
+}
 
 func (s *memStore) close() error {
 	_ = s.held(func() error { s.disk.holder = nil; return nil })

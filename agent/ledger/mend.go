@@ -98,6 +98,7 @@ func Mend(ctx context.Context, path string, o Options, m Mending) (Mended, error
 	}
 	// The store is closed before it is opened to be mended: an error of the end is one of the look.
 	x := &examination{ctx: ctx, m: &m, o: &full, lookup: lookup{full.vault(), s}, store: s}
+	x.vault.where = s.identity()
 	x.mark, _ = (&Ledger{vault: x.vault, path: path}).readMark()
 	if a, is := x.mark.announcement(); is {
 		x.mark, x.announced, x.goesOn = chainEnd{number: a.taken}, true, a.mends

@@ -55,6 +55,16 @@ type store interface {
 	secure() error
 	// commit makes all edits in their order, or none of them.
 	commit(edits []edit) error
+	// identity names the store, from create or open on, so that no two stores of one ledger have
+	// the same. It is empty for a store in the file at the ledger's path.
+	identity() string
+	// retire takes an open store out of use, durably, and closes it: open finds none then, create
+	// makes another one, and what is in it stays for a person to look at, as far as it can. heir
+	// says for whom: letters and digits.
+	retire(heir string) error
+	// retiredFor reports whether a store that is not open was retired for an heir, and none was
+	// created since.
+	retiredFor(heir string) (bool, error)
 	// close gives the store up, so that somebody else can open it. It may be called again.
 	close() error
 

@@ -11,6 +11,7 @@ import (
 // ledger belongs to. It may be used concurrently.
 type vault struct {
 	id      string      // of the keystore
+	where   string      // identity of the store that is open; see [store]
 	old     cipher.AEAD // of values without a number
 	sealers sealers     // of the others, by number
 	period  uint64      // records that share a key

@@ -27,11 +27,17 @@ type Config struct {
 	Network   string // mainnet, mirrornet or testnet
 	ChainID   string // 64 hex digits, or empty for that of Network
 	KeyPrefix string // of public keys in operations, or empty for that of Network
-	Unlock    string // where the keystore's secret is, as keystore.ParseSource reads it
-	Keystore  string
-	Policy    string
-	Ledger    string
-	Control   string // the unix socket of the running agent
+	// DatabaseRoots is the file of the authorities that Database names; empty: those of the system.
+	DatabaseRoots string
+	// LedgerPassword is where the password of Database is, as keystore.ParseSource reads it; empty:
+	// there is none.
+	LedgerPassword string
+	Unlock         string // where the keystore's secret is, as keystore.ParseSource reads it
+	Keystore       string
+	Policy         string
+	Ledger         string // its file; with Database, the mark is beside that path all the same
+	Database       string // where the ledger is instead, as pg.ParseAddress reads it; empty: in its file
+	Control        string // the unix socket of the running agent
 
 	ConsoleSocket string // the narrow one, for a console; empty: none
 	ConsoleUser   string // whom it serves, by name or number
@@ -168,6 +174,14 @@ func Default(home string) *Config {
 	}
 }
 
+// LedgerPlace returns where the ledger is: the address of a database, or the path of its file.
+func (c *Config) LedgerPlace() string {
+	if c.Database != "" {
+		return c.Database
+	}
+	return c.Ledger
+}
+
 // Load reads the file at path over the defaults, then the PKSA_… variables among environ, which has
 // the form of [os.Environ]. A file that is not there counts as empty. The error is of type
 // [Problems] when it is the content that is wrong, and an [*access.Error] when others could change
@@ -253,7 +267,7 @@ func (r *reader) checkWhole() {
 	c := r.config
 	for _, name := range r.unknown {
 		// A variable that is no setting is a misspelt one, unless it holds a secret.
-		if c.Unlock != "env:"+name && !c.notifiedBy("env:"+name) {
+		if c.Unlock != "env:"+name && c.LedgerPassword != "env:"+name && !c.notifiedBy("env:"+name) {
 			r.complain(name, "no setting has this variable; names that begin with PKSA_ are kept for settings; "+
 				"unset it, or give it another name")
 		}
@@ -261,6 +275,13 @@ func (r *reader) checkWhole() {
 	if strings.HasPrefix(c.Unlock, "env:") && c.notifiedBy(c.Unlock) {
 		r.complain(r.file, "unlock and notify name the same variable, %s: what opens the keystore is sent to nobody",
 			c.Unlock)
+	}
+	if c.LedgerPassword == "prompt" {
+		r.complain(r.file, "ledger_password cannot be prompt: the wallet enters the database again by itself")
+	}
+	if c.LedgerPassword != "" && c.LedgerPassword == c.Unlock {
+		r.complain(r.file, "unlock and ledger_password name the same secret: what opens the keystore is for nothing "+
+			"else")
 	}
 	for _, address := range c.addresses() {
 		// Always taken, and never reached.

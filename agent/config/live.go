@@ -45,8 +45,9 @@ func (c *Config) Changes(later *Config) (changes []Change) {
 	was, now := c.Show(), later.Show()
 	for i, s := range now {
 		// What is not shown may be all that has changed.
-		hidden := s.Path == "unlock" && c.Unlock != later.Unlock || s.Path == "notify" && !slices.Equal(c.Notify,
-			later.Notify)
+		hidden := s.Path == "unlock" && c.Unlock != later.Unlock ||
+			s.Path == "ledger_password" && c.LedgerPassword != later.LedgerPassword ||
+			s.Path == "notify" && !slices.Equal(c.Notify, later.Notify)
 		if was[i].Value == s.Value && !hidden {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"pksa/agent/ledger/pg"
 	"pksa/agent/passkey"
 	"pksa/agent/yamlnode"
 	"pksa/protocol/host"
@@ -102,8 +103,11 @@ var settings = []setting{
 		"with a certificate that browsers trust, or localhost. Passkeys are bound to its host: under another one, " +
 		"each approver is enrolled anew.", "https://wallet.example",
 		kind{readOrigin, func(c *Config) string { return c.Approve.Origin }}},
-	{"ledger", "What happened: sessions, nonces, answers, audit.", "ledger.db",
-		path(func(c *Config) *string { return &c.Ledger })},
+	{"ledger", "What happened: sessions, nonces, answers, audit. A file, or a PostgreSQL database: " +
+		"postgres://USER@HOST/DATABASE, without a password. `pksa ledger move` brings it from one to the other.",
+		"ledger.db", kind{readLedger, (*Config).LedgerPlace}},
+	{"ledger_password", "Where the password of that database is, as in unlock.", "file:database-password",
+		source(func(c *Config) *string { return &c.LedgerPassword })},
 	{"control", "The socket by which commands reach the running agent.", "control.sock",
 		path(func(c *Config) *string { return &c.Control })},
 	{"console.socket", "A second socket, for the program that shows the wallet to people, which runs as a user of " +
@@ -261,6 +265,30 @@ func path(field func(*Config) *string) kind {
 		*field(r.config) = r.absolute(v)
 		return nil
 	}, func(c *Config) string { return *field(c) }}
+}
+
+// readLedger reads where the ledger is. In a database, the file's usual path is that of the mark.
+func readLedger(r *reader, n *yamlnode.Node) error {
+	v, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	if !strings.HasPrefix(v, "postgres://") && !strings.HasPrefix(v, "postgresql://") {
+		if v == "" {
+			return fmt.Errorf("wants a path, or the address of a database")
+		}
+		r.config.Ledger, r.config.Database, r.config.DatabaseRoots = r.absolute(v), "", ""
+		return nil
+	}
+	a, err := pg.ParseAddress(v)
+	if err != nil {
+		return err
+	}
+	if a.Roots != "" {
+		a.Roots = r.absolute(a.Roots)
+	}
+	r.config.Ledger, r.config.Database, r.config.DatabaseRoots = r.absolute("ledger.db"), a.String(), a.Roots
+	return nil
 }
 
 // source reads an unlock source. A path in it is taken from the home folder, as every path is. The

@@ -56,6 +56,9 @@ type Options struct {
 	// OpenKeys and OpenLedger are called only while no agent runs. Run closes what they return.
 	OpenKeys   func(context.Context) (*keystore.Store, error)
 	OpenLedger func(*keystore.Store) (*ledger.Ledger, error)
+	// LookAtDatabase looks at the database that the ledger is in, if the settings name one; nil: as
+	// [ledger.LookAtDatabase].
+	LookAtDatabase func(context.Context) (ledger.DatabaseState, error)
 
 	// Dial connects to relays, Resolve finds the addresses of a host, Transport carries requests to
 	// nodes; nil is the network. TLS is the configuration towards relays; nil is the system's.
@@ -88,6 +91,11 @@ func (o Options) withDefaults() Options {
 		o.Resolve = func(ctx context.Context, host string) error {
 			_, err := net.DefaultResolver.LookupHost(ctx, host)
 			return err
+		}
+	}
+	if o.LookAtDatabase == nil {
+		o.LookAtDatabase = func(ctx context.Context) (ledger.DatabaseState, error) {
+			return ledger.LookAtDatabase(ctx, service.Database(o.Config))
 		}
 	}
 	if o.Listen == nil {
@@ -124,6 +132,7 @@ var checks = []struct {
 	{"agent", (*examiner).agentState},
 	{"place", (*examiner).placeOf},
 	{"keystore", (*examiner).keystore},
+	{"database", (*examiner).database},
 	{"ledger", (*examiner).ledgerState},
 	{"disk", (*examiner).disk},
 	{"listen", (*examiner).listen},
@@ -159,6 +168,7 @@ type examiner struct {
 	refused []string      // the paths whose owner or mode was found wrong
 	told    []string      // what was found wrong with them
 	closed  bool          // the keystore was tried, and not opened
+	away    bool          // the ledger's database cannot be entered, or another wallet leads; told
 	fixed   bool          // the home folder is mounted read-only, which was told
 	keys    *keystore.Store
 	noNode  bool                          // none can be used, which was told

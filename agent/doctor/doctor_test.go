@@ -571,8 +571,8 @@ func enrolled(ask string, all ...approve.ApproverInfo) func(*world) {
 // TestFaults: each fault is named, with its level, where it is and what it means.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	all := slices.Concat(faultsOfHome(), faultsOfStores(), faultsOfPlace(), faultsOfChain(), faultsOfRelay(),
-		faultsOfAgent(), faultsOfNotifiers())
+	all := slices.Concat(faultsOfHome(), faultsOfStores(), faultsOfDatabase(), faultsOfPlace(), faultsOfChain(),
+		faultsOfRelay(), faultsOfAgent(), faultsOfNotifiers())
 	for _, tt := range all {
 		t.Run(tt.name, func(t *testing.T) {
 			r := examined(t, tt.damage)

@@ -211,13 +211,13 @@ const (
 
 // ledgerState opens the ledger, which compares it with its mark, unless an agent runs.
 func (e *examiner) ledgerState(context.Context) bool {
-	if e.keys == nil {
+	if e.keys == nil || e.away {
 		return false
 	}
 	l, err := e.o.OpenLedger(e.keys)
 	switch {
 	case errors.Is(err, ledger.ErrLocked):
-		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.Ledger,
+		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.LedgerPlace(),
 			Meaning: "another pksa works with it, and " + e.o.Config.Control + " leads to no agent",
 			Next: "if an agent starts or stops just now, or a command works there, look again when it is done; if an " +
 				"agent runs, let the setting control be what it was at its start, or stop it by its process"})
@@ -232,13 +232,13 @@ func (e *examiner) ledgerState(context.Context) bool {
 	e.ledger = l
 	e.fault(l.Err(), "nothing can be recorded, so nothing is signed")
 	if err := agent.CheckYield(l); err != nil {
-		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.Ledger, Meaning: "it does not start",
+		e.found(Finding{Level: Error, What: err.Error(), Where: e.o.Config.LedgerPlace(), Meaning: "it does not start",
 			Next: "find the other copy; examples/docs/moving.md tells how one of the two goes on"})
 	}
 	e.judgeTrail(l.Backlog(), l.Spared())
 	if ahead := time.Until(l.Now()); ahead > 5*time.Minute {
 		e.found(Finding{Level: Error, What: fmt.Sprintf("the ledger's last record is %s in the future",
-			ahead.Round(time.Minute)), Where: e.o.Config.Ledger, Meaning: "no nonce is new until then",
+			ahead.Round(time.Minute)), Where: e.o.Config.LedgerPlace(), Meaning: "no nonce is new until then",
 			Next: "set the clock right; if it is, examples/docs/operating.md tells how the ledger is led back"})
 	}
 	if len(l.Slots()) == 0 {
@@ -249,10 +249,14 @@ func (e *examiner) ledgerState(context.Context) bool {
 
 // judgeTrail judges the full segments of the audit trail.
 func (e *examiner) judgeTrail(backlog error, spared bool) {
+	where := e.o.Config.Database
+	if where == "" {
+		where = filepath.Join(filepath.Dir(e.o.Config.Ledger), "audit")
+	}
 	if backlog != nil {
 		e.found(Finding{Level: Warning, What: fmt.Sprintf("full segments of the audit trail stay in the ledger: %v",
 			backlog),
-			Where:   filepath.Join(filepath.Dir(e.o.Config.Ledger), "audit"),
+			Where:   where,
 			Meaning: "the ledger grows with each request",
 			Next:    "make room on the disk, and let the wallet write into the folder"})
 	}
@@ -274,6 +278,9 @@ const (
 func (e *examiner) disk(context.Context) bool {
 	folder := filepath.Dir(e.o.Config.Ledger)
 	took, err := e.o.Sync(folder)
+	if err == nil && e.o.Config.Database != "" {
+		return true // it keeps the mark, for which no request waits, and which does not grow
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return false // said by an earlier check

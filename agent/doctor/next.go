@@ -19,7 +19,9 @@ var nextOfChecks = map[string]string{
 	"agent": "if it does not answer a second time, look into its log, and start it again",
 	"keystore": "let the setting unlock or PKSA_UNLOCK name what opens the keystore; what only a service or a " +
 		"container is given, the doctor finds only when it runs there",
-	"ledger":    "let the wallet's user write in the folder of the ledger, and make room on its disk",
+	"ledger": "let the wallet's user write in the folder of the ledger, and make room on its disk",
+	"database": "let the server run and let the wallet enter it (pg_hba.conf, whose refusals its log explains); or " +
+		"mend ledger and ledger_password in config.yaml",
 	"disk":      "let the wallet's user write there, and make room",
 	"listen":    "name another address in the setting that is named",
 	"console":   "mend it under console in config.yaml, in a folder that the wallet's user alone can write",

@@ -52,7 +52,8 @@ func rules(cfg *config.Config, extra Paths) []landlock.Rule {
 	if cfg.ConsoleSocket != "" {
 		r.below(mayListen, filepath.Dir(cfg.ConsoleSocket))
 	}
-	files := []string{cfg.Policy, unlockFile(cfg.Unlock), cfg.RelayCertificate, cfg.RelayKey}
+	files := []string{cfg.Policy, unlockFile(cfg.Unlock), cfg.RelayCertificate, cfg.RelayKey,
+		cfg.DatabaseRoots} // of the last, at each connection
 	for _, n := range cfg.Notify {
 		files = append(files, unlockFile(n.Source)) // read at each message
 	}

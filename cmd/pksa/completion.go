@@ -180,7 +180,7 @@ func (c *command) completions() completions {
 			"audit export from": nothing,
 		},
 		arguments: map[string]completer{
-			"man": folders, "help": helpWords, "apply": first(policies),
+			"man": folders, "help": helpWords, "apply": first(policies), "ledger move": first(words(inFile)),
 			"pause": first(c.appNames()), "resume": first(c.appNames()),
 			"app add": nothing, "app rotate": first(c.appNames()), "app remove": first(c.appNames()),
 			"app answers": thenWords(c.appNames(), agent.AnswersNack, agent.AnswersDocumented),

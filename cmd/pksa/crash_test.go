@@ -64,7 +64,7 @@ func crashpoints(t *testing.T) (names []string) {
 	}
 	names = slices.DeleteFunc(names, func(name string) bool {
 		return slices.Contains(twinPoints, name) || slices.Contains(mendPoints, name) || isLockPoint(name) ||
-			name == backupPoint
+			slices.Contains(movePoints, name) || name == backupPoint
 	})
 	return slices.Compact(names)
 }

@@ -93,7 +93,7 @@ func (c *command) examine(ctx context.Context) doctor.Report {
 		OpenLedger: func(keys *keystore.Store) (*ledger.Ledger, error) {
 			l, err := ledger.Open(cfg.Ledger, service.LedgerOptions(cfg, keys, slog.New(slog.DiscardHandler)))
 			if err != nil {
-				return nil, ledgerHint(cfg.Ledger, err)
+				return nil, ledgerHint(cfg.LedgerPlace(), err)
 			}
 			return l, nil
 		},

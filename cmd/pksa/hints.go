@@ -71,12 +71,27 @@ var (
 	adviceLedgerLost = advise("ledger-lost", "put ledger.db and ledger.mark back from one copy. Without a copy, `pksa "+
 		"ledger new` starts an empty ledger: apps, sessions, limits and what was answered are forgotten; keys, "+
 		"settings and policy stay")
+	adviceLedgerElsewhere = advise("ledger-elsewhere", "set ledger to the place where it is: the one that was "+
+		"printed when it was moved, or its file, ledger.db, if it never was. What is left in an old place must not be "+
+		"put back")
+	adviceDatabaseEmpty = advise("database-empty", "put a copy of the database back with its own tools, then `pksa "+
+		"ledger accept`. Without a copy, `pksa ledger new` starts an empty ledger there: apps, sessions, limits and "+
+		"what was answered are forgotten; keys, settings and policy stay")
+	adviceDatabaseLocked = advise("database-locked", "stop the other one, on whichever machine it runs: `pksa doctor` "+
+		"says on which. If it was killed, wait 10 seconds")
+	adviceDatabaseLoss = advise("database-loss", "put a copy of the database back with its own tools, then `pksa "+
+		"ledger accept`. Without a copy, `pksa ledger mend --lose` goes on without what is named; `pksa ledger mend "+
+		"--help` says what ends with it")
+	adviceLedgerDatabase = advise("ledger-database", "what is in a database is set aside with the tools of the "+
+		"database: give the wallet another one, set ledger to that, and start a ledger there with `pksa ledger new`")
+	adviceMoveFrom = advise("move-from", "the setting names where the ledger is now, and the command where it goes: "+
+		"set ledger to its place of now, and after the command to the new one")
 	adviceLedgerRestored = advise("ledger-restored",
 		"if you put it back on purpose, `pksa ledger accept` goes on with it; `pksa ledger accept --help` says what "+
 			"happens to sessions")
 	adviceLedgerMark = advise("ledger-mark", "put ledger.mark back from any copy of the home folder, an "+
 		"older one, too; a backup has none. "+
-		"Without a copy: if ledger.db itself was not put back, nothing is lost, and `pksa ledger accept --keep APP "+
+		"Without a copy: if the ledger itself was not put back, nothing is lost, and `pksa ledger accept --keep APP "+
 		"--limits-as-counted` goes on with it, with --keep for each app; if it was, or you do not know, `pksa ledger "+
 		"accept` trusts no secret and no session of before")
 	adviceLedgerLocked = advise("ledger-locked",

@@ -18,6 +18,7 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/client"
+	"pksa/agent/config"
 	"pksa/agent/ledger"
 	"pksa/agent/node/nodetest"
 	"pksa/agent/relay/relaytest"
@@ -484,9 +485,9 @@ func (s *spoken) withoutKeys() {
 func (s *spoken) withLedgerAt(ahead time.Duration, do func(context.Context, *ledger.Ledger) error) {
 	s.t.Helper()
 	c := &command{streams: streams{strings.NewReader(""), io.Discard, io.Discard}, home: s.home}
-	check(s.t, c.withLedger(s.t.Context(), func(path string, o ledger.Options) error {
+	check(s.t, c.withLedger(s.t.Context(), func(cfg *config.Config, o ledger.Options) error {
 		o.Now = func() time.Time { return time.Now().Round(0).Add(ahead) }
-		l, err := ledger.Open(path, o)
+		l, err := ledger.Open(cfg.Ledger, o)
 		if err != nil {
 			return err
 		}

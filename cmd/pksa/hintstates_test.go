@@ -235,13 +235,13 @@ func scriptUntil(ts *testscript.TestScript, _ bool, args []string) {
 // hours old.
 func scriptAged(ts *testscript.TestScript, _ bool, _ []string) {
 	c := &command{streams: streams{strings.NewReader(""), io.Discard, io.Discard}, home: ts.Getenv("PKSA_HOME")}
-	ts.Check(c.withLedger(context.Background(), func(path string, o ledger.Options) error {
+	ts.Check(c.withLedger(context.Background(), func(cfg *config.Config, o ledger.Options) error {
 		o.Now = func() time.Time { return time.Now().Round(0).Add(-2 * time.Hour) }
-		mark := strings.TrimSuffix(path, ".db") + ".mark"
-		if err := errors.Join(os.Remove(path), os.Remove(mark), ledger.Create(path, o)); err != nil {
+		mark := strings.TrimSuffix(cfg.Ledger, ".db") + ".mark"
+		if err := errors.Join(os.Remove(cfg.Ledger), os.Remove(mark), ledger.Create(cfg.Ledger, o)); err != nil {
 			return fmt.Errorf("making an old ledger: %w", err)
 		}
-		l, err := ledger.Open(path, o)
+		l, err := ledger.Open(cfg.Ledger, o)
 		if err != nil {
 			return err
 		}

@@ -130,8 +130,8 @@ func (c *command) beforeInit(ctx context.Context, home, unlock string, anew bool
 		if err := c.checkWallet(cfg); err != nil {
 			return nil, err
 		}
-		if !is(cfg.Ledger) {
-			return nil, ledgerHint(cfg.Ledger, ledger.ErrMissing)
+		if cfg.Database == "" && !is(cfg.Ledger) {
+			return nil, ledgerHint(cfg.LedgerPlace(), ledger.ErrMissing)
 		}
 		return nil, nil
 	}
@@ -210,9 +210,9 @@ func (c *command) newStore(ctx context.Context, cfg *config.Config, made *[]stri
 	// applications keep their secrets.
 	if err := ledger.CreateAnew(cfg.Ledger, c.ledgerOptions(cfg, store)); err != nil {
 		store.Close()
-		return nil, fmt.Errorf("ledger %q: %w", cfg.Ledger, err)
+		return nil, namedLedger(cfg.LedgerPlace(), err)
 	}
-	*made = append(*made, cfg.Ledger)
+	*made = append(*made, cfg.LedgerPlace())
 	return store, nil
 }
 

@@ -101,5 +101,5 @@ func (k *keptHome) newerLedger() {
 
 func (k *keptHome) newerMark() {
 	k.t.Helper()
-	k.must(os.WriteFile(filepath.Join(k.home, "ledger.mark"), []byte("pksa ledger mark 2\nwhatever\n"), 0o600))
+	k.must(os.WriteFile(filepath.Join(k.home, "ledger.mark"), []byte("pksa ledger mark 3\nwhatever\n"), 0o600))
 }

@@ -22,7 +22,7 @@ limits and the audit trail. The agent refuses to start when it is missing, older
 than it should be, or that of a copy which has yielded to another one, and it
 serves nothing when the last record is in the future. These commands are for
 such cases only.`,
-		c.ledgerNew(), c.ledgerAccept(), c.ledgerMoved(), c.ledgerClock(), c.ledgerMend())
+		c.ledgerNew(), c.ledgerAccept(), c.ledgerMove(), c.ledgerMoved(), c.ledgerClock(), c.ledgerMend())
 }
 
 func (c *command) ledgerNew() *cobra.Command {
@@ -40,11 +40,10 @@ be read: it is damaged, or belongs to another keystore. Then it gets another
 name, with its mark and its older records. Nothing is deleted.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := c.wallet()
-			if err != nil {
+			if _, err := c.wallet(); err != nil {
 				return err
 			}
-			return c.withLedger(cmd.Context(), func(_ string, o ledger.Options) error {
+			return c.withLedger(cmd.Context(), func(cfg *config.Config, o ledger.Options) error {
 				return c.newLedger(cmd.Context(), cfg, o, anew)
 			})
 		},
@@ -54,7 +53,7 @@ name, with its mark and its older records. Nothing is deleted.`,
 }
 
 func (c *command) newLedger(ctx context.Context, cfg *config.Config, o ledger.Options, anew bool) error {
-	path := cfg.Ledger
+	place := cfg.LedgerPlace()
 	var lost *aside
 	if anew {
 		var err error
@@ -62,13 +61,13 @@ func (c *command) newLedger(ctx context.Context, cfg *config.Config, o ledger.Op
 			return err
 		}
 	}
-	if err := startLedger(ctx, path, o); err != nil {
+	if err := startLedger(ctx, cfg.Ledger, o); err != nil {
 		if lost != nil {
 			err = errors.Join(err, lost.undo())
 		}
-		return ledgerHint(path, err)
+		return ledgerHint(place, err)
 	}
-	result := map[string]any{"ledger": path}
+	result := map[string]any{"ledger": place}
 	if anew {
 		result["set_aside"] = lost.names()
 	}
@@ -77,7 +76,7 @@ func (c *command) newLedger(ctx context.Context, cfg *config.Config, o ledger.Op
 			fmt.Fprintf(w, "Set aside: %s\n", name)
 		}
 		fmt.Fprintf(w, "Started an empty ledger: %s\nMake the apps anew, with new secrets: `pksa app add NAME`. "+
-			"With an old\nsecret, a relay could have requests of before carried out once more.\n", path)
+			"With an old\nsecret, a relay could have requests of before carried out once more.\n", place)
 	})
 }
 
@@ -102,8 +101,8 @@ Keep an app only if you know that its secret was not replaced and none of its
 sessions was revoked since the backup.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
-				return c.acceptLedger(path, o, r)
+			return c.withLedger(cmd.Context(), func(cfg *config.Config, o ledger.Options) error {
+				return c.acceptLedger(cfg, o, r)
 			})
 		},
 	}
@@ -133,29 +132,29 @@ func (r *restoring) acceptance(what string) ledger.Acceptance {
 	return a
 }
 
-func (c *command) acceptLedger(path string, o ledger.Options, r restoring) error {
+func (c *command) acceptLedger(cfg *config.Config, o ledger.Options, r restoring) error {
 	// One commit does it all: it ends sessions, replaces secrets, raises the floor of the nonces
 	// and records that; the mark is replaced after it. Killed before the commit, nothing has
 	// changed. Killed after it, the ledger counts as accepted, or, where the mark was missing, has
 	// to be accepted once more.
-	accepted, err := ledger.Accept(path, o, r.acceptance("ledger accept"))
+	accepted, err := ledger.Accept(cfg.Ledger, o, r.acceptance("ledger accept"))
 	if errors.Is(err, ledger.ErrMissing) {
 		return hint(err, adviceAcceptLost)
 	}
 	if err != nil {
-		return acceptHint(path, err)
+		return acceptHint(cfg.LedgerPlace(), err)
 	}
 	result := acceptedResult(accepted)
-	result["ledger"] = path
+	result["ledger"] = cfg.LedgerPlace()
 	return c.print(result, func(w io.Writer) { printAccepted(w, accepted) })
 }
 
 // acceptHint adds to an error of an acceptance what can be done about it.
-func acceptHint(path string, err error) error {
+func acceptHint(place string, err error) error {
 	if errors.Is(err, ledger.ErrNoSlot) {
 		return fmt.Errorf("--keep: %w; nothing was changed", err)
 	}
-	return ledgerHint(path, err)
+	return ledgerHint(place, err)
 }
 
 // acceptedResult returns what became of a restored ledger, for JSON.
@@ -221,17 +220,17 @@ whole home folder and what unlocks it; start the copy, and remove the folder
 that was left. Copies that share no relay do not find each other.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
-				return c.moveLedger(cmd.Context(), path, o)
+			return c.withLedger(cmd.Context(), func(cfg *config.Config, o ledger.Options) error {
+				return c.moveLedger(cmd.Context(), cfg, o)
 			})
 		},
 	}
 }
 
-func (c *command) moveLedger(ctx context.Context, path string, o ledger.Options) error {
-	l, err := ledger.Open(path, o)
+func (c *command) moveLedger(ctx context.Context, cfg *config.Config, o ledger.Options) error {
+	l, err := ledger.Open(cfg.Ledger, o)
 	if err != nil {
-		return ledgerHint(path, err)
+		return ledgerHint(cfg.LedgerPlace(), err)
 	}
 	y, yielded := l.Yielded()
 	if yielded {
@@ -239,9 +238,9 @@ func (c *command) moveLedger(ctx context.Context, path string, o ledger.Options)
 			Content: []byte(`{"act":"ledger moved"}`)})
 	}
 	if err := errors.Join(err, l.Close()); err != nil {
-		return ledgerHint(path, err)
+		return ledgerHint(cfg.LedgerPlace(), err)
 	}
-	return c.print(map[string]any{"ledger": path, "had_yielded": yielded}, func(w io.Writer) {
+	return c.print(map[string]any{"ledger": cfg.LedgerPlace(), "had_yielded": yielded}, func(w io.Writer) {
 		if !yielded {
 			fmt.Fprintln(w, "This copy has not yielded to another one; there is nothing to do, and nothing was "+
 				"changed.")
@@ -268,7 +267,7 @@ func startLedger(ctx context.Context, path string, o ledger.Options) error {
 
 // withLedger unlocks the keystore, whose key seals the ledger, and calls f with what the ledger is
 // opened with.
-func (c *command) withLedger(ctx context.Context, f func(path string, o ledger.Options) error) error {
+func (c *command) withLedger(ctx context.Context, f func(*config.Config, ledger.Options) error) error {
 	cfg, err := c.settings()
 	if err != nil {
 		return err
@@ -278,5 +277,5 @@ func (c *command) withLedger(ctx context.Context, f func(path string, o ledger.O
 		return err
 	}
 	defer store.Close()
-	return f(cfg.Ledger, c.ledgerOptions(cfg, store))
+	return f(cfg, c.ledgerOptions(cfg, store))
 }

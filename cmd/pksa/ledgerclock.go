@@ -51,7 +51,7 @@ func (c *command) turnBack(ctx context.Context, trust bool) (err error) {
 	defer func() { err = errors.Join(err, o.close()) }()
 	was := o.ledger.Now()
 	if time.Until(was) <= 0 {
-		return c.print(map[string]any{"ledger": cfg.Ledger, "led_back": false}, func(w io.Writer) {
+		return c.print(map[string]any{"ledger": cfg.LedgerPlace(), "led_back": false}, func(w io.Writer) {
 			fmt.Fprintln(w, "The ledger's last record is not in the future; there is nothing to do, and nothing was "+
 				"changed.")
 		})
@@ -72,9 +72,9 @@ func (c *command) turnBack(ctx context.Context, trust bool) (err error) {
 	now := time.Now()
 	done, err := o.admin().TurnBack(ctx, now, kept, by)
 	if err != nil {
-		return ledgerHint(cfg.Ledger, err)
+		return ledgerHint(cfg.LedgerPlace(), err)
 	}
-	result := map[string]any{"ledger": cfg.Ledger, "led_back": true, "was": done.Was, "now": now.UTC(),
+	result := map[string]any{"ledger": cfg.LedgerPlace(), "led_back": true, "was": done.Was, "now": now.UTC(),
 		"confirmed_by": by, "sessions_ended": len(done.Ended)}
 	return c.print(result, func(w io.Writer) { printTurnedBack(w, done, now, by) })
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pksa/agent"
+	"pksa/agent/config"
 	"pksa/agent/ledger"
 )
 
@@ -43,8 +44,8 @@ copy back, or start an empty ledger with "pksa ledger new --set-aside".
 Find out why the disk or the memory of this machine changes what it holds.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.withLedger(cmd.Context(), func(path string, o ledger.Options) error {
-				return c.mendLedger(cmd.Context(), path, o, lose)
+			return c.withLedger(cmd.Context(), func(cfg *config.Config, o ledger.Options) error {
+				return c.mendLedger(cmd.Context(), cfg, o, lose)
 			})
 		},
 	}
@@ -66,10 +67,10 @@ func lossesOf(list []ledger.Loss) []loss {
 	return all
 }
 
-func (c *command) mendLedger(ctx context.Context, path string, o ledger.Options, lose bool) error {
+func (c *command) mendLedger(ctx context.Context, cfg *config.Config, o ledger.Options, lose bool) error {
 	// Killed at any place, mending again goes on from there: see ledger.Mend.
 	tell, clear := c.mendProgress()
-	done, err := ledger.Mend(ctx, path, o, ledger.Mending{
+	done, err := ledger.Mend(ctx, cfg.Ledger, o, ledger.Mending{
 		Lose: func(lost []ledger.Loss) (bool, error) {
 			clear()
 			return c.mayLose(ctx, lost, lose)
@@ -78,9 +79,9 @@ func (c *command) mendLedger(ctx context.Context, path string, o ledger.Options,
 	})
 	clear()
 	if err != nil {
-		return ledgerHint(path, err)
+		return ledgerHint(cfg.LedgerPlace(), err)
 	}
-	result := map[string]any{"ledger": path, "restored": append([]string{}, done.Restored...),
+	result := map[string]any{"ledger": cfg.LedgerPlace(), "restored": append([]string{}, done.Restored...),
 		"lost": lossesOf(done.Lost), "nonces_floor": done.Floor, "limits_used_up": done.Limits,
 		"sessions_ended": len(done.Ended)}
 	return c.print(result, func(w io.Writer) { printMended(w, done) })

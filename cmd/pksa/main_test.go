@@ -89,7 +89,9 @@ func checkedMain() int {
 
 func TestScripts(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, scriptParams("testdata/script"))
+	params := scriptParams("testdata/script")
+	withDatabases(t, &params)
+	testscript.Run(t, params)
 }
 
 // scriptParams returns how the scripts of a folder are run.

@@ -16,6 +16,7 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 
+	"pksa/agent/config"
 	"pksa/agent/ledger"
 )
 
@@ -212,8 +213,8 @@ func (k *mendKiller) found(home string) (charges, told int) {
 func (k *mendKiller) withLedger(home string, do func(context.Context, *ledger.Ledger) error) {
 	k.t.Helper()
 	c := &command{streams: streams{strings.NewReader(""), io.Discard, io.Discard}, home: home}
-	check(k.t, c.withLedger(k.t.Context(), func(path string, o ledger.Options) error {
-		l, err := ledger.Open(path, o)
+	check(k.t, c.withLedger(k.t.Context(), func(cfg *config.Config, o ledger.Options) error {
+		l, err := ledger.Open(cfg.Ledger, o)
 		if err != nil {
 			return err
 		}

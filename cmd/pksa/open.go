@@ -77,16 +77,30 @@ func (c *command) ledgerOptions(cfg *config.Config, store *keystore.Store) ledge
 func (c *command) openLedger(cfg *config.Config, store *keystore.Store) (*ledger.Ledger, error) {
 	l, err := ledger.Open(cfg.Ledger, c.ledgerOptions(cfg, store))
 	if err != nil {
-		return nil, ledgerHint(cfg.Ledger, err)
+		return nil, ledgerHint(cfg.LedgerPlace(), err)
 	}
 	return l, nil
 }
 
 // ledgerHint adds to an error of the ledger what can be done about it.
-func ledgerHint(path string, err error) error {
+func ledgerHint(place string, err error) error {
 	reason := err
-	err = namedLedger(path, err)
+	err = namedLedger(place, err)
+	if strings.HasPrefix(place, "postgres://") {
+		switch {
+		case errors.Is(reason, ledger.ErrMissing) && !errors.Is(reason, ledger.ErrElsewhere):
+			return hint(err, adviceDatabaseEmpty)
+		case errors.Is(reason, ledger.ErrLocked):
+			return hint(err, adviceDatabaseLocked)
+		case errors.Is(reason, ledger.ErrOther):
+			return hint(err, adviceLedgerDatabase)
+		case errors.As(reason, new(*ledger.LossError)):
+			return hint(err, adviceDatabaseLoss)
+		}
+	}
 	switch {
+	case errors.Is(reason, ledger.ErrElsewhere):
+		return hint(err, adviceLedgerElsewhere)
 	case errors.Is(reason, ledger.ErrMissing):
 		return hint(err, adviceLedgerLost)
 	case errors.Is(reason, ledger.ErrMark):
@@ -109,15 +123,15 @@ func ledgerHint(path string, err error) error {
 	return err
 }
 
-// namedLedger adds the path of the ledger to an error, unless the error names it.
-func namedLedger(path string, err error) error {
-	switch text, quoted := err.Error(), strconv.Quote(path); {
-	case strings.HasPrefix(text, quoted):
+// namedLedger adds the place of the ledger to an error, unless the error names it.
+func namedLedger(place string, err error) error {
+	switch text, quoted := err.Error(), strconv.Quote(place); {
+	case strings.HasPrefix(text, quoted), strings.HasPrefix(text, place):
 		return fmt.Errorf("ledger %w", err)
-	case strings.Contains(text, quoted):
+	case strings.Contains(text, quoted), strings.Contains(text, place):
 		return err
 	}
-	return fmt.Errorf("ledger %q: %w", path, err)
+	return fmt.Errorf("ledger %q: %w", place, err)
 }
 
 // offline is keystore and ledger of the home folder while no agent is running.

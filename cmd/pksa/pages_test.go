@@ -132,7 +132,7 @@ func TestReadmeListsCommands(t *testing.T) {
 	if !ok {
 		t.Fatal("the README has no list of commands")
 	}
-	const explained = 50 // the column at which the explanations begin
+	const explained = 53 // the column at which the explanations begin
 	listed := map[string]bool{}
 	for line := range strings.Lines(list) {
 		for _, name := range strings.FieldsFunc(line[:min(explained, len(line)-1)],

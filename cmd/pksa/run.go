@@ -152,7 +152,7 @@ func startHint(cfg *config.Config, err error) error {
 	case service.StepHardening:
 		return hint(err, adviceHardening)
 	case service.StepLedger:
-		return ledgerHint(cfg.Ledger, failed.Err)
+		return ledgerHint(cfg.LedgerPlace(), failed.Err)
 	case service.StepPolicy:
 		if errors.Is(err, fs.ErrNotExist) {
 			return hint(err, advicePolicyLost)

@@ -102,6 +102,13 @@ type (
 		// They approve nothing any more.
 		ApproversRemoved []string `json:"approvers_removed"`
 	}
+	ledgerMoveOutput struct {
+		Ledger     string `json:"ledger"`      // where it is now: what the setting ledger is to be
+		LastRecord uint64 `json:"last_record"` // of the audit trail
+		Segments   int    `json:"segments"`    // of the audit trail, that were copied
+		Values     int    `json:"values"`      // that were copied
+		GoesOn     bool   `json:"goes_on"`     // an earlier call had copied all, and was cut off
+	}
 	ledgerMovedOutput struct {
 		Ledger     string `json:"ledger"`
 		HadYielded bool   `json:"had_yielded"`
@@ -194,7 +201,8 @@ var outputs = map[string][]any{
 	"keystore passwd": {passwdOutput{}}, "keystore recipients add": {recipientChange{}},
 	"keystore recipients remove": {recipientChange{}}, "keystore recipients list": {[]recipient{}},
 	"ledger accept": {ledgerAcceptOutput{}}, "ledger clock": {ledgerClockOutput{}},
-	"ledger mend": {ledgerMendOutput{}}, "ledger moved": {ledgerMovedOutput{}}, "ledger new": {ledgerNewOutput{}},
+	"ledger mend": {ledgerMendOutput{}}, "ledger move": {ledgerMoveOutput{}}, "ledger moved": {ledgerMovedOutput{}},
+	"ledger new": {ledgerNewOutput{}},
 	"limit list": {limitsShown{}}, "limit release": {refund.Charge{}}, "man": {manOutput{}}, "migrate": {migrated{}},
 	"pair":         {agent.SessionInfo{}},
 	"pending":      {[]agent.PendingRequest{}, []agent.PendingLogin{}, agent.PendingRequest{}},

@@ -136,15 +136,19 @@ func (c *command) setAsideLedger(ctx context.Context, cfg *config.Config, o ledg
 	if err := c.checkStopped(ctx, cfg); err != nil {
 		return nil, err
 	}
+	if cfg.Database != "" {
+		return nil, hint(fmt.Errorf("the ledger is in the database %s; nothing was changed", cfg.Database),
+			adviceLedgerDatabase)
+	}
 	l, err := ledger.Open(cfg.Ledger, o)
 	switch {
 	case err == nil:
-		return nil, errors.Join(hint(fmt.Errorf("ledger %s can be read; nothing was changed", cfg.Ledger),
+		return nil, errors.Join(hint(fmt.Errorf("ledger %s can be read; nothing was changed", cfg.LedgerPlace()),
 			adviceNotLost),
 			l.Close())
 	case errors.Is(err, ledger.ErrMissing), errors.Is(err, ledger.ErrDamaged), errors.Is(err, ledger.ErrOther):
 	default:
-		return nil, ledgerHint(cfg.Ledger, err)
+		return nil, ledgerHint(cfg.LedgerPlace(), err)
 	}
 	if err := c.sure(ctx, fmt.Sprintf("Set the ledger %s aside, and begin with an empty one?",
 		cfg.Ledger)); err != nil {

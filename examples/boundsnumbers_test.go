@@ -212,6 +212,17 @@ var boundsInCode = []struct {
 	{"garbage in memory", "40 MiB in all", "cmd/pksa", "smallestHeap", 40 << 20},
 	{"resident memory", "| 96 MiB |", "cmd/pksa", "mostResident", 96 << 20},
 	{"memory for a trail of any size", "| 128 MiB |", "agent/ledger", "memoryUsual", 128 << 20},
+	{"connections to a [database]", "| 4 |", "agent/ledger", "pgMost", 4},
+	{"connections to a [database]", "for 30 s", "agent/ledger", "pgTime", int64(30 * time.Second)},
+	{"a message of that database", "| 64 MiB;", "agent/ledger/pg", "messageMost", 64 << 20},
+	{"a message of that database", "64 KiB before", "agent/ledger/pg", "startMost", 64 << 10},
+	{"rounds of hashing that the database", "| 1,000,000;", "agent/ledger/pg", "roundsMost", 1_000_000},
+	{"rounds of hashing that the database", "4,096 at least", "agent/ledger/pg", "roundsLeast", 4096},
+	{"time that the database takes", "5 s to enter", "agent/ledger/pg", "connectTime", int64(5 * time.Second)},
+	{"time that the database takes", "25 s a statement", "agent/ledger", "pgStatement", int64(25 * time.Second)},
+	{"time that the database takes", "10 s for a row", "agent/ledger", "pgWait", int64(10 * time.Second)},
+	{"time that the database takes", "30 s a transaction", "agent/ledger", "pgTime", int64(30 * time.Second)},
+	{"how long a database is kept", "| 10 s |", "agent/ledger", "pgLease", int64(10 * time.Second)},
 	{"an answer of `pksa session list`", "| 15 MiB |", "agent", "listPage", 15 << 20},
 }
 

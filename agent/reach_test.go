@@ -207,6 +207,22 @@ allow:
 			}
 		}
 	})
+	// To a web server that asks for it (402), by an application that agrees to whatever it asks.
+	within(t, worldOptions{policy: policy}, func(t *testing.T, w *world) {
+		shop := &paidPage{w, "mallory", "1.000 HIVE"}
+		payer := shop.payer()
+		before := w.granted()
+		if payment, err := shop.buy(payer, 1_000_000, hive.HIVE); !refusedPayment(payment, err) {
+			t.Errorf("402: %+v, %v", payment, err)
+		}
+		if n := w.granted() - before; n != 0 || len(w.chain.Transactions()) != 0 {
+			t.Errorf("402: %d requests were granted", n)
+		}
+		shop.to = "bob"
+		if payment, err := shop.buy(payer, 1_000_000, hive.HIVE); err != nil || payment == nil {
+			t.Errorf("what is allowed: 402: %+v, %v", payment, err)
+		}
+	})
 }
 
 // granted returns how many requests the trail has as admitted.

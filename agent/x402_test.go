@@ -35,10 +35,10 @@ limits:
   - {name: day, apps: any, spend: 0.500 HBD per 24h}
 `
 
-// paidPage asks for a payment to bob, and broadcasts what it gets.
+// paidPage asks for a payment, and broadcasts what it gets.
 type paidPage struct {
-	w    *world
-	cost string
+	w        *world
+	to, cost string
 }
 
 func (p *paidPage) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -46,8 +46,8 @@ func (p *paidPage) RoundTrip(r *http.Request) (*http.Response, error) {
 	proof := r.Header.Get("X-Payment")
 	if proof == "" {
 		answer.WriteHeader(http.StatusPaymentRequired)
-		fmt.Fprintf(answer, `{"x402Version":1,"accepts":[{"scheme":"exact","network":"hive:mainnet","payTo":"bob",`+
-			`"maxAmountRequired":%q,"resource":"/page"}]}`, p.cost)
+		fmt.Fprintf(answer, `{"x402Version":1,"accepts":[{"scheme":"exact","network":"hive:mainnet","payTo":%q,`+
+			`"maxAmountRequired":%q,"resource":"/page"}]}`, p.to, p.cost)
 		return answer.Result(), nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(proof)
@@ -87,64 +87,83 @@ func (w *world) nodeCall(method, params string) (json.RawMessage, error) {
 	return answer.Result, nil
 }
 
+// chainOf shows the first node of the world.
+type chainOf struct{ w *world }
+
+func (c chainOf) Head(context.Context) (client.Head, error) {
+	var p struct {
+		Number uint32 `json:"head_block_number"`
+		ID     string `json:"head_block_id"`
+	}
+	raw, err := c.w.nodeCall("get_dynamic_global_properties", "")
+	if err == nil {
+		err = json.Unmarshal(raw, &p)
+	}
+	return client.Head{Number: p.Number, ID: p.ID, Time: time.Now()}, err
+}
+
+func (c chainOf) Transaction(_ context.Context, id hive.TxID) ([]byte, error) {
+	return c.w.nodeCall("get_transaction", `"`+id.String()+`"`)
+}
+
+// payer logs in and returns who pays this page by the wallet.
+func (p *paidPage) payer() *x402.Payer {
+	t := p.w.t
+	t.Helper()
+	c, err := client.Dial(t.Context(), client.Options{Relay: p.w.relay.URL, Plaintext: true, Logger: p.w.log,
+		DialContext: p.w.relay.DialContext, App: protocol.AppInfo{Name: "test", Exact: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	kept, err := c.Keep(t.Context(), client.Login{Account: "alice", Secret: secret,
+		File: filepath.Join(t.TempDir(), "session")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	payer, err := x402.New(x402.Options{Account: "alice", Wallet: kept, HTTP: &http.Client{Transport: p},
+		Node: chainOf{p.w}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return payer
+}
+
+// buy asks for the page. It agrees to pay at most so many thousandths to whom the page names.
+func (p *paidPage) buy(payer *x402.Payer, most int64, symbol hive.Symbol) (*x402.Payment, error) {
+	t := p.w.t
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://shop.example/page", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, payment, err := payer.Do(r, x402.Terms{Most: hive.Asset{Amount: most, Symbol: symbol},
+		To: []hive.AccountName{hive.AccountName(p.to)}})
+	if err != nil {
+		return payment, err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if string(body) != "page" {
+		t.Errorf("served %q, %v", body, err)
+	}
+	return payment, err
+}
+
+// refusedPayment reports whether the wallet refused, and nothing was paid.
+func refusedPayment(payment *x402.Payment, err error) bool {
+	return payment == nil && errors.Is(err, client.ErrRefused) && errors.Is(err, client.ErrNothingDone)
+}
+
 // A program pays a server through the wallet, until the budget is used up; then it is told so, and
 // neither is paid. What the server asks above the rule is refused by the wallet, too.
 func TestPaysServersWithinTheBudget(t *testing.T) {
 	within(t, worldOptions{policy: paymentPolicy}, func(t *testing.T, w *world) {
-		c, err := client.Dial(t.Context(), client.Options{Relay: w.relay.URL, Plaintext: true, Logger: w.log,
-			DialContext: w.relay.DialContext, App: protocol.AppInfo{Name: "test", Exact: true}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		kept, err := c.Keep(t.Context(), client.Login{Account: "alice", Secret: secret,
-			File: filepath.Join(t.TempDir(), "session")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		shop := &paidPage{w: w, cost: "0.100 HBD"}
-		payer, err := x402.New(x402.Options{
-			Account: "alice", Wallet: kept, HTTP: &http.Client{Transport: shop},
-			Head: func(context.Context) (client.Head, error) {
-				var p struct {
-					Number uint32 `json:"head_block_number"`
-					ID     string `json:"head_block_id"`
-				}
-				raw, err := w.nodeCall("get_dynamic_global_properties", "")
-				if err == nil {
-					err = json.Unmarshal(raw, &p)
-				}
-				return client.Head{Number: p.Number, ID: p.ID, Time: time.Now()}, err
-			},
-			Transaction: func(_ context.Context, id hive.TxID) ([]byte, error) {
-				return w.nodeCall("get_transaction", `"`+id.String()+`"`)
-			},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		terms := x402.Terms{Most: hive.Asset{Amount: 200, Symbol: hive.HBD}, To: []hive.AccountName{"bob"}}
-		buy := func() (*x402.Payment, error) {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://shop.example/page", nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			response, payment, err := payer.Do(r, terms)
-			if err != nil {
-				return payment, err
-			}
-			defer response.Body.Close()
-			body, err := io.ReadAll(response.Body)
-			if string(body) != "page" {
-				t.Errorf("served %q, %v", body, err)
-			}
-			return payment, err
-		}
-		refused := func(payment *x402.Payment, err error) bool {
-			return payment == nil && errors.Is(err, client.ErrRefused) && errors.Is(err, client.ErrNothingDone)
-		}
+		shop := &paidPage{w, "bob", "0.100 HBD"}
+		payer := shop.payer()
+		buy := func() (*x402.Payment, error) { return shop.buy(payer, 200, hive.HBD) }
 		shop.cost = "0.101 HBD"
-		if payment, err := buy(); !refused(payment, err) {
+		if payment, err := buy(); !refusedPayment(payment, err) {
 			t.Errorf("above the rule: %+v, %v", payment, err)
 		}
 		shop.cost = "0.100 HBD"
@@ -158,7 +177,7 @@ func TestPaysServersWithinTheBudget(t *testing.T) {
 				t.Errorf("payment %d is %s, %v", n+1, payment.Fate, err)
 			}
 		}
-		if payment, err := buy(); !refused(payment, err) {
+		if payment, err := buy(); !refusedPayment(payment, err) {
 			t.Errorf("above the budget: %+v, %v", payment, err)
 		}
 		if n := len(w.chain.Transactions()); n != 5 {

@@ -40,6 +40,18 @@ func fetchTransaction(ctx context.Context, node string, id hive.TxID) ([]byte, e
 	return raw, err
 }
 
+// Node is the address of a Hive API node, such as https://api.hive.blog, with what programs that
+// make transactions ask of one. Its methods may be called concurrently.
+type Node string
+
+// Head does what [NodeHead] says.
+func (n Node) Head(ctx context.Context) (Head, error) { return NodeHead(string(n))(ctx) }
+
+// Transaction does what [NodeTransaction] says.
+func (n Node) Transaction(ctx context.Context, id hive.TxID) ([]byte, error) {
+	return NodeTransaction(string(n))(ctx, id)
+}
+
 // Head is the newest block of the chain, as a node shows it.
 type Head struct {
 	Number uint32

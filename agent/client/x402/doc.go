@@ -16,7 +16,8 @@
 //
 // A server that has the proof can broadcast it until Payment.Expires, whatever it answers. So after
 // an answer that was lost, and after a second 402, Do pays no second time: it looks for the
-// transfer. One call of Do has at most one transfer signed.
+// transfer. One call of Do has at most one transfer signed, however often it asks the wallet for
+// it, and a call after [ErrUnanswered] goes on with the same one.
 //
 // # What a server cannot do
 //
@@ -24,6 +25,10 @@
 // Terms.To names; it cannot sell one address and name another. Do follows no redirect, so that no
 // proof and no offer leaves the host that the caller named, and it talks plaintext to loopback
 // only. What all calls together may pay is for the wallet's policy to say.
+//
+// A proof names receiver and amount, and not the server: the scheme fixes the memo. A server that has
+// one can show it to another server which is paid by the same account. The money goes where the
+// caller said, and once.
 //
 // A server can take the payment and serve nothing. No protocol of this kind prevents that: keep
 // Terms.Most small.

@@ -36,15 +36,16 @@ func (f Fate) String() string {
 const settled = time.Minute
 
 // Look looks for the transfer once and sets payment.Fate. What a node returns is checked against
-// the id; that it has nothing is the node's word. It must not be called for one payment from two
-// goroutines at once.
+// the id; that it has nothing is the node's word, also where its address is that of several nodes:
+// one of them must not be a minute behind the others. It must not be called for one payment from
+// two goroutines at once.
 func (p *Payer) Look(ctx context.Context, payment *Payment) error {
 	// The head comes first: a transfer that is not there by then cannot come later.
-	head, err := p.o.Head(ctx)
+	head, err := p.o.Node.Head(ctx)
 	if err != nil {
 		return fmt.Errorf("x402: asking for the newest block: %w", err)
 	}
-	raw, err := p.o.Transaction(ctx, payment.ID)
+	raw, err := p.o.Node.Transaction(ctx, payment.ID)
 	switch {
 	case errors.Is(err, client.ErrNoTransaction) || err == nil && raw == nil:
 		if head.Time.Sub(payment.Expires) > settled {

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -25,17 +27,20 @@ type Wallet interface {
 	SignExact(ctx context.Context, r client.ExactRequest) (*client.Signed, error)
 }
 
-// Options are what [New] needs. Account, Wallet, Head and Transaction must be set.
+// Node shows the chain: a [client.Node] does. It is one node, and not two: if one told the newest
+// block and another one, which is behind, were asked for a transfer, that would count as never
+// carried out although it was.
+type Node interface {
+	Head(ctx context.Context) (client.Head, error) // the newest block
+	// Transaction returns a transaction from the chain, or [client.ErrNoTransaction].
+	Transaction(ctx context.Context, id hive.TxID) ([]byte, error)
+}
+
+// Options are what [New] needs. Account, Wallet and Node must be set.
 type Options struct {
 	Account hive.AccountName // who pays
 	Wallet  Wallet
-	// Head returns the newest block; [client.NodeHead] asks a node. It is called concurrently.
-	Head func(ctx context.Context) (client.Head, error)
-	// Transaction returns a transaction from the chain, or [client.ErrNoTransaction], as that of
-	// client.Options does; [client.NodeTransaction] asks a node. It is called concurrently. It must
-	// ask the node that Head asks: one that is behind would not have a transfer yet that was
-	// carried out, and Fate would be Never.
-	Transaction func(ctx context.Context, id hive.TxID) ([]byte, error)
+	Node    Node // used concurrently
 
 	// HTTP sends the requests; nil means http.DefaultClient. Its CheckRedirect is not used: no
 	// redirect is followed.
@@ -53,8 +58,11 @@ type Options struct {
 
 // Terms are what the caller agrees to pay for one request, before it knows what the server asks.
 type Terms struct {
-	Most hive.Asset         // at most, and in which asset: HBD or HIVE
-	To   []hive.AccountName // who may be paid; one at least
+	Most hive.Asset // at most, and in which asset: HBD or HIVE
+	// To is who may be paid; one at least. Name whom this server is known to have its money sent
+	// to: a proof does not say which server it is for, so one could show it to another one that is
+	// paid by the same account.
+	To []hive.AccountName
 	// Resource is what the server calls that which is paid for, if that is neither the address of
 	// the request nor its path; else empty.
 	Resource string
@@ -78,12 +86,16 @@ func (t *Terms) check() error {
 type Payer struct {
 	o    Options
 	http http.Client
+
+	mu sync.Mutex
+	// unanswered are the transfers of which the wallet's answer was lost.
+	unanswered map[purpose]transfer
 }
 
 // New returns a payer, or what is wrong with the options. It sends nothing.
 func New(o Options) (*Payer, error) {
-	if o.Account == "" || o.Wallet == nil || o.Head == nil || o.Transaction == nil {
-		return nil, errors.New("x402: Account, Wallet, Head and Transaction must be set")
+	if o.Account == "" || o.Wallet == nil || o.Node == nil {
+		return nil, errors.New("x402: Account, Wallet and Node must be set")
 	}
 	if o.Network == nil {
 		o.Network = hive.Mainnet
@@ -100,7 +112,7 @@ func New(o Options) (*Payer, error) {
 	if o.LookEvery <= 0 {
 		o.LookEvery = 3 * time.Second
 	}
-	p := &Payer{o: o}
+	p := &Payer{o: o, unanswered: map[purpose]transfer{}}
 	if o.HTTP != nil {
 		p.http = *o.HTTP
 	}
@@ -124,6 +136,11 @@ type Payment struct {
 
 // Errors after which nothing is known yet, or something was paid for nothing.
 var (
+	// ErrUnanswered means that the wallet was asked, and that its answer was lost or is not certain:
+	// it may have signed and counted the transfer, which nobody can carry out since nobody has the
+	// signature. Call Do again with an equal request: as long as the transfer lives, the wallet is
+	// asked for the same one, which it counts once.
+	ErrUnanswered = errors.New("the wallet gave no certain answer")
 	// ErrLate means that the wallet's signature came too late to be of use. The proof was not sent.
 	ErrLate = errors.New("the signature came too late")
 	// ErrLost means that the answer to the proof did not arrive. Payment.Fate says whether the
@@ -131,7 +148,7 @@ var (
 	ErrLost = errors.New("the answer was lost after the proof was sent")
 	// ErrAskedAgain means that the server has the proof and answers 402 once more. It can still
 	// have the transfer carried out until Payment.Expires: do not pay again before Payment.Fate is
-	// Never.
+	// Never. Do has looked once; Payer.Look looks again.
 	ErrAskedAgain = errors.New("the server has the proof and asks for payment again")
 )
 
@@ -140,9 +157,10 @@ const soonest = 5 * time.Second
 
 // Do sends a request and, if the server answers 402, pays for it by the terms and sends it once
 // more. It returns the server's answer, whose body the caller closes, and the payment, which is nil
-// if no signature came: then nothing can be paid. If the wallet's answer was lost, it may have
-// signed all the same, and its limits have counted that. There may be a payment beside an error. If
-// the answer to the proof is lost, Do looks for the transfer until its fate is known, until the
+// if no signature came: then nothing can be paid. Where the wallet's answer is lost, Do asks it for
+// the same transfer up to twice more, and then returns [ErrUnanswered]: the next call with an equal
+// request goes on with that transfer. There may be a payment beside an error. If the answer to the
+// proof is lost, Do looks for the transfer until its fate is known, until the
 // context of the request ends, or until two minutes after the transfer's end; [Payer.Look] goes on
 // then.
 //
@@ -166,7 +184,7 @@ func (p *Payer) Do(request *http.Request, terms Terms) (*http.Response, *Payment
 	if err != nil {
 		return nil, nil, fmt.Errorf("x402: %s: %w", request.URL.Redacted(), err)
 	}
-	payment, proof, err := p.authorise(request.Context(), offer)
+	payment, proof, err := p.authorise(request, offer)
 	if err != nil {
 		return nil, payment, fmt.Errorf("x402: %s to %s for %s: %w", offer.Amount, offer.To, request.URL.Redacted(),
 			err)
@@ -210,53 +228,136 @@ func (p *Payer) readOffers(response *http.Response, terms Terms) (Offer, error) 
 	return p.choose(r, proof, terms.Most.Symbol, time.Now())
 }
 
+// transfer is a transaction that the wallet is asked to sign.
+type transfer struct {
+	unsigned []byte // as JSON
+	nonce    string
+	expires  time.Time
+}
+
+// soon reports whether too little time is left to use it.
+func (t transfer) soon() bool { return time.Until(t.expires) < soonest }
+
+// purpose is what a transfer is for. One whose answer was lost is asked for again only for that.
+type purpose struct {
+	method, address string
+	to              hive.AccountName
+	amount          string
+}
+
+// take returns the transfer for a purpose of which the answer was lost, if there is one that can be
+// used and ends with the offer. It is the caller's then: no second call gets it.
+func (p *Payer) take(of purpose, until time.Time) (transfer, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	maps.DeleteFunc(p.unanswered, func(_ purpose, t transfer) bool { return t.soon() })
+	t, ok := p.unanswered[of]
+	delete(p.unanswered, of)
+	return t, ok && (until.IsZero() || !t.expires.After(until))
+}
+
+// keep keeps a transfer of which the answer was lost, until it is over.
+func (p *Payer) keep(of purpose, t transfer) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unanswered[of] = t
+}
+
 // authorise has the wallet sign the transfer. With an error there may be a payment that was not
 // sent.
-func (p *Payer) authorise(ctx context.Context, offer Offer) (*Payment, string, error) {
-	head, err := p.o.Head(ctx)
+func (p *Payer) authorise(request *http.Request, offer Offer) (*Payment, string, error) {
+	ctx := request.Context()
+	of := purpose{request.Method, request.URL.String(), offer.To, offer.amount}
+	made, again := p.take(of, offer.Until)
+	if !again {
+		var err error
+		if made, err = p.transfer(ctx, offer); err != nil {
+			return nil, "", err
+		}
+	}
+	signed, err := p.sign(ctx, made)
 	if err != nil {
-		return nil, "", fmt.Errorf("asking for the newest block: %w", err)
+		if lost(err) || ctx.Err() != nil {
+			p.keep(of, made)
+			err = fmt.Errorf("%w: %w", ErrUnanswered, err)
+		}
+		return nil, "", err
+	}
+	payment := &Payment{Offer: offer, ID: signed.ID, Expires: made.expires}
+	if made.soon() {
+		return payment, "", ErrLate
+	}
+	proof, err := offer.prove(p.o.NetworkName, signed.Transaction, made.nonce)
+	return payment, proof, err
+}
+
+// How often the wallet is asked for one transfer, and how long it is left in peace in between.
+const (
+	mostAsked  = 3
+	askedEvery = time.Second
+)
+
+// sign asks the wallet, and again where its answer is lost: the same transfer counts once.
+func (p *Payer) sign(ctx context.Context, made transfer) (*client.Signed, error) {
+	for n := 1; ; n++ {
+		signed, err := p.o.Wallet.SignExact(ctx, client.ExactRequest{Role: hive.Active, Transaction: made.unsigned,
+			SignOnly: true})
+		if !lost(err) || n == mostAsked || made.soon() {
+			return signed, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(askedEvery):
+		}
+	}
+}
+
+// lost reports whether an error leaves open what the wallet did.
+func lost(err error) bool {
+	for _, open := range []error{client.ErrExpired, client.ErrLost, client.ErrFailed, client.ErrBadAnswer,
+		client.ErrRefused} { // a refusal that is not sealed may be the relay's
+		if errors.Is(err, open) {
+			return !errors.Is(err, client.ErrNothingDone)
+		}
+	}
+	return false
+}
+
+// transfer makes the transaction that an offer asks for.
+func (p *Payer) transfer(ctx context.Context, offer Offer) (transfer, error) {
+	head, err := p.o.Node.Head(ctx)
+	if err != nil {
+		return transfer{}, fmt.Errorf("asking for the newest block: %w", err)
 	}
 	num, prefix, err := hive.ReferenceBlock(head.Number, head.ID)
 	if err != nil {
-		return nil, "", err
+		return transfer{}, err
 	}
 	expires := head.Time.Add(p.o.Life)
 	if !offer.Until.IsZero() && offer.Until.Before(expires) {
 		expires = offer.Until
 	}
 	at := hive.TimeOf(expires) // whole seconds: not later
-	if time.Until(at.Time()) < soonest {
-		return nil, "", fmt.Errorf("%w: the offer ends at %s, or the node is behind", ErrTerms, at)
+	made := transfer{expires: at.Time()}
+	if made.soon() {
+		return made, fmt.Errorf("%w: the offer ends at %s, or the node is behind", ErrTerms, at)
 	}
 	var random [16]byte
 	_, _ = rand.Read(random[:]) // never fails
-	nonce := hex.EncodeToString(random[:])
-	transfer, err := json.Marshal([]any{"transfer", map[string]string{"from": string(p.o.Account),
-		"to": string(offer.To), "amount": offer.amount, "memo": "x402:" + nonce}})
+	made.nonce = hex.EncodeToString(random[:])
+	raw, err := json.Marshal([]any{"transfer", map[string]string{"from": string(p.o.Account),
+		"to": string(offer.To), "amount": offer.amount, "memo": "x402:" + made.nonce}})
 	if err != nil {
-		return nil, "", err
+		return made, err
 	}
-	op, err := p.o.Network.ParseOperation(transfer)
+	op, err := p.o.Network.ParseOperation(raw)
 	if err != nil {
-		return nil, "", err
+		return made, err
 	}
-	unsigned, err := p.o.Network.AppendJSON(nil, hive.SignedTransaction{Transaction: hive.Transaction{RefBlockNum: num,
-		RefBlockPrefix: prefix, Expiration: at, Operations: []hive.Operation{op}}})
-	if err != nil {
-		return nil, "", err
-	}
-	signed, err := p.o.Wallet.SignExact(ctx, client.ExactRequest{Role: hive.Active, Transaction: unsigned,
-		SignOnly: true})
-	if err != nil {
-		return nil, "", err
-	}
-	payment := &Payment{Offer: offer, ID: signed.ID, Expires: at.Time()}
-	if time.Until(payment.Expires) < soonest {
-		return payment, "", ErrLate
-	}
-	proof, err := offer.prove(p.o.NetworkName, signed.Transaction, nonce)
-	return payment, proof, err
+	made.unsigned, err = p.o.Network.AppendJSON(nil, hive.SignedTransaction{Transaction: hive.Transaction{
+		RefBlockNum: num, RefBlockPrefix: prefix, Expiration: at, Operations: []hive.Operation{op}}})
+	return made, err
 }
 
 // prove returns the header that proves the payment.
@@ -303,7 +404,8 @@ func (p *Payer) hand(request *http.Request, payment *Payment, proof string) (*ht
 	payment.Receipt = payment.readReceipt(response.Header)
 	if response.StatusCode == http.StatusPaymentRequired {
 		defer response.Body.Close()
-		return nil, fmt.Errorf("%w%s", ErrAskedAgain, payment.reason(response.Body))
+		err := fmt.Errorf("%w%s", ErrAskedAgain, payment.reason(response.Body))
+		return nil, errors.Join(err, p.Look(ctx, payment))
 	}
 	return response, nil
 }

@@ -1,14 +1,18 @@
 package x402_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -224,8 +228,8 @@ func TestNodesThatFail(t *testing.T) {
 	inShop(t, func(t *testing.T, s *shop) {
 		s.cut = true
 		down := errors.New("node down")
-		p, err := x402.New(x402.Options{Account: "alice", Wallet: s, Head: s.head, HTTP: &http.Client{Transport: s},
-			Transaction: func(context.Context, hive.TxID) ([]byte, error) { return nil, down }})
+		p, err := x402.New(x402.Options{Account: "alice", Wallet: s, HTTP: &http.Client{Transport: s},
+			Node: shown{s, func(context.Context, hive.TxID) ([]byte, error) { return nil, down }}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -330,9 +334,9 @@ func TestNodesThatLie(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(6 * time.Second)
-		other, _ := s.transaction(t.Context(), s.settled[1])
-		lying, err := x402.New(x402.Options{Account: "alice", Wallet: s, Head: s.head,
-			Transaction: func(context.Context, hive.TxID) ([]byte, error) { return other, nil }})
+		other, _ := s.Transaction(t.Context(), s.settled[1])
+		lying, err := x402.New(x402.Options{Account: "alice", Wallet: s,
+			Node: shown{s, func(context.Context, hive.TxID) ([]byte, error) { return other, nil }}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -349,7 +353,12 @@ func TestAskedAgain(t *testing.T) {
 		s.receipt = func(string) map[string]any { return nil }
 		_, payment, err := s.buy(s.payer())
 		if !errors.Is(err, x402.ErrAskedAgain) || !strings.Contains(err.Error(), `"nonce spent"`) || !payment.Sent ||
-			s.signed != 1 || len(s.proofs) != 1 {
+			s.signed != 1 || len(s.proofs) != 1 || payment.Fate != x402.Unknown {
+			t.Errorf("%+v, %v", payment, err)
+		}
+		// It is on the chain by the time of the answer.
+		s.waits = 6 * time.Second
+		if _, payment, err = s.buy(s.payer()); !errors.Is(err, x402.ErrAskedAgain) || payment.Fate != x402.OnChain {
 			t.Errorf("%+v, %v", payment, err)
 		}
 	})
@@ -386,6 +395,149 @@ func TestSignaturesThatAreLate(t *testing.T) {
 		_, payment, err := s.buy(s.payer())
 		if !errors.Is(err, x402.ErrLate) || payment.Sent || len(s.proofs) > 0 {
 			t.Errorf("%+v, %v", payment, err)
+		}
+	})
+}
+
+// Where the wallet's answer is lost, it is asked for the same transfer again, in the same call and
+// in the next one that is for the same: it counts that once. What is for something else, or is
+// nearly over, or was answered, is another transfer.
+func TestLostAnswersOfTheWallet(t *testing.T) {
+	inShop(t, func(t *testing.T, s *shop) {
+		var asked [][]byte
+		fail := func(times int, err error) {
+			asked = nil
+			s.sign = func(_ context.Context, tx []byte) error {
+				if asked = append(asked, tx); len(asked) <= times {
+					return err
+				}
+				return nil
+			}
+		}
+		same := func(n int) {
+			t.Helper()
+			for _, tx := range asked {
+				if !bytes.Equal(tx, asked[0]) {
+					t.Errorf("another transfer: %s, first %s", tx, asked[0])
+				}
+			}
+			if len(asked) != n {
+				t.Errorf("the wallet was asked %d times, want %d", len(asked), n)
+			}
+		}
+		p := s.payer()
+		for _, c := range []struct {
+			err   error
+			times int // that the wallet is asked if it stays so
+		}{
+			{client.ErrLost, 3}, {client.ErrNobody, 3}, {client.ErrBadAnswer, 3}, {&client.RefusedError{}, 3},
+			{&client.FailedError{Text: "internal error"}, 3},
+			{&client.RefusedError{Verified: true}, 1}, {client.ErrNoExact, 1},
+		} {
+			fail(2, c.err) // it answers the third time
+			if _, payment, err := s.buy(p); (err == nil) != (c.times == 3) || (payment != nil) != (err == nil) {
+				t.Errorf("%v: %+v, %v", c.err, payment, err)
+			}
+			same(c.times)
+			fail(100, c.err)
+			_, payment, err := s.buy(p)
+			if payment != nil || !errors.Is(err, c.err) || errors.Is(err, x402.ErrUnanswered) != (c.times == 3) {
+				t.Errorf("%v: %+v, %v", c.err, payment, err)
+			}
+			same(c.times)
+			first := asked[0]
+			fail(0, nil)
+			if _, payment, err = s.buy(p); err != nil || payment == nil {
+				t.Errorf("the call after %v: %+v, %v", c.err, payment, err)
+			}
+			if again := bytes.Equal(asked[0], first); again != (c.times == 3) {
+				t.Errorf("the call after %v asks for the same transfer: %t", c.err, again)
+			}
+			fail(0, nil)
+			if _, _, err = s.buy(p); err != nil || bytes.Equal(asked[0], first) {
+				t.Errorf("what was answered is used again, %v", err)
+			}
+		}
+
+		for name, change := range map[string]func(){
+			"nearly over": func() { time.Sleep(54 * time.Second) },
+			"a shorter offer": func() {
+				end := time.Now().Add(30 * time.Second)
+				s.offers = []map[string]any{offer("validBefore", end.UTC().Format(time.RFC3339))}
+			},
+			"another payer": func() { p = s.payer() },
+		} {
+			s.offers, p = nil, s.payer()
+			fail(100, client.ErrLost)
+			_, _, _ = s.buy(p)
+			first := asked[0]
+			change()
+			fail(0, nil)
+			if _, payment, err := s.buy(p); err != nil || payment == nil || bytes.Equal(asked[0], first) {
+				t.Errorf("%s: %+v, %v", name, payment, err)
+			}
+		}
+
+		s.offers, p = nil, s.payer()
+		fail(100, client.ErrLost)
+		_, _, _ = s.buy(p)
+		first := asked[0]
+		for name, of := range map[string]map[string]any{
+			"a higher amount": offer("maxAmountRequired", "0.051 HBD"), "another receiver": offer("payTo", "mallory"),
+			"the same": offer(),
+		} {
+			s.offers = []map[string]any{of}
+			fail(100, client.ErrLost)
+			terms := x402.Terms{Most: most.Most, To: []hive.AccountName{"shop", "mallory"}}
+			_, _, err := p.Do(request(t, t.Context(), http.MethodGet, page, ""), terms)
+			if same := bytes.Equal(asked[0], first); !errors.Is(err, x402.ErrUnanswered) || same != (name == "the same") {
+				t.Errorf("%s: the same transfer: %t, %v", name, same, err)
+			}
+		}
+	})
+}
+
+// Of two calls at once one goes on with a transfer whose answer was lost. A caller who gave up
+// finds it, too.
+func TestLostAnswersOfTheWalletAndTwoCalls(t *testing.T) {
+	inShop(t, func(t *testing.T, s *shop) {
+		p, ctx := s.payer(), t.Context()
+		ask := func(ctx context.Context) error {
+			_, _, err := p.Do(request(t, ctx, http.MethodGet, page, ""), most)
+			return err
+		}
+		var mu sync.Mutex
+		asked := map[string]int{}
+		waits := func(ctx context.Context, tx []byte) error {
+			mu.Lock()
+			asked[string(tx)]++
+			mu.Unlock()
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(10 * time.Second):
+				return nil
+			}
+		}
+		s.sign = waits
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := ask(short); !errors.Is(err, x402.ErrUnanswered) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("given up: %v", err)
+		}
+		s.idle = true
+		var calls sync.WaitGroup
+		for n := range 2 {
+			calls.Go(func() {
+				time.Sleep(time.Duration(n) * time.Second)
+				if err := ask(ctx); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		calls.Wait()
+		if got := slices.Sorted(maps.Values(asked)); !slices.Equal(got, []int{1, 2}) {
+			t.Errorf("the wallet was asked for transfers %v times", got)
 		}
 	})
 }
@@ -446,7 +598,7 @@ func TestPlaintextToThisMachine(t *testing.T) {
 	}))
 	defer free.Close()
 	s := newShop(t)
-	p, err := x402.New(x402.Options{Account: "alice", Wallet: s, Head: s.head, Transaction: s.transaction})
+	p, err := x402.New(x402.Options{Account: "alice", Wallet: s, Node: s})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,16 +611,15 @@ func TestPlaintextToThisMachine(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	s := newShop(t)
-	whole := x402.Options{Account: "alice", Wallet: s, Head: s.head, Transaction: s.transaction}
+	whole := x402.Options{Account: "alice", Wallet: s, Node: s}
 	if _, err := x402.New(whole); err != nil {
 		t.Error(err)
 	}
 	for name, change := range map[string]func(o *x402.Options){
-		"no account":     func(o *x402.Options) { o.Account = "" },
-		"no wallet":      func(o *x402.Options) { o.Wallet = nil },
-		"no head":        func(o *x402.Options) { o.Head = nil },
-		"no transaction": func(o *x402.Options) { o.Transaction = nil },
-		"no name":        func(o *x402.Options) { o.Network = &hive.Network{} },
+		"no account": func(o *x402.Options) { o.Account = "" },
+		"no wallet":  func(o *x402.Options) { o.Wallet = nil },
+		"no node":    func(o *x402.Options) { o.Node = nil },
+		"no name":    func(o *x402.Options) { o.Network = &hive.Network{} },
 	} {
 		o := whole
 		change(&o)

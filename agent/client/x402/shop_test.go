@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,14 +37,16 @@ type shop struct {
 	status   int                                 // of the answer to a proof; zero: 200
 	cut      bool                                // the answer to a proof is lost
 	idle     bool                                // no proof is broadcast
+	waits    time.Duration                       // after it was
 	receipt  func(id string) map[string]any      // nil: the honest one
 	redirect map[bool]string                     // where requests without and with a proof are sent
 	change   func(h http.Header) (body []byte)   // of the first answer
 	sign     func(context.Context, []byte) error // what the wallet does before it signs
 
-	asked   []string // requests, as METHOD URL BODY
-	proofs  []string // headers with a proof
-	signed  int      // transactions that the wallet signed
+	mu      sync.Mutex // of what follows, while requests are served and signed
+	asked   []string   // requests, as METHOD URL BODY
+	proofs  []string   // headers with a proof
+	signed  int        // transactions that the wallet signed
 	settled []hive.TxID
 }
 
@@ -125,6 +128,8 @@ func (s *shop) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body != nil {
 		body, _ = io.ReadAll(r.Body)
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.asked = append(s.asked, fmt.Sprint(r.Method, " ", r.URL, " ", string(body)))
 	w := httptest.NewRecorder()
 	proof := r.Header.Get(s.form.proof)
@@ -208,6 +213,7 @@ func (s *shop) take(w *httptest.ResponseRecorder, proof string) {
 	if !s.idle {
 		s.rpc("condenser_api.broadcast_transaction", p.Payload.SignedTransaction)
 		s.settled = append(s.settled, hive.TransactionID(packed))
+		time.Sleep(s.waits)
 	}
 	receipt := map[string]any{"success": true, "txId": id, "blockNum": 1, "payer": "alice"}
 	if s.receipt != nil {
@@ -251,7 +257,17 @@ func (s *shop) rpc(method string, params ...any) json.RawMessage {
 	return answer.Result
 }
 
-func (s *shop) head(context.Context) (client.Head, error) {
+// shown is the node of the shop, with answers of a test.
+type shown struct {
+	*shop
+	transaction func(context.Context, hive.TxID) ([]byte, error)
+}
+
+func (s shown) Transaction(ctx context.Context, id hive.TxID) ([]byte, error) {
+	return s.transaction(ctx, id)
+}
+
+func (s *shop) Head(context.Context) (client.Head, error) {
 	var p struct {
 		Number uint32 `json:"head_block_number"`
 		ID     string `json:"head_block_id"`
@@ -264,7 +280,7 @@ func (s *shop) head(context.Context) (client.Head, error) {
 	return client.Head{Number: p.Number, ID: p.ID, Time: at.Time()}, err
 }
 
-func (s *shop) transaction(_ context.Context, id hive.TxID) ([]byte, error) {
+func (s *shop) Transaction(_ context.Context, id hive.TxID) ([]byte, error) {
 	return s.rpc("condenser_api.get_transaction", id.String()), nil
 }
 
@@ -290,7 +306,9 @@ func (s *shop) SignExact(ctx context.Context, r client.ExactRequest) (*client.Si
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
 	s.signed++
+	s.mu.Unlock()
 	t.Signatures = []hive.Signature{signature}
 	raw, err := hive.Mainnet.AppendJSON(nil, t)
 	return &client.Signed{ID: hive.TransactionID(packed), Transaction: raw}, err
@@ -299,7 +317,7 @@ func (s *shop) SignExact(ctx context.Context, r client.ExactRequest) (*client.Si
 // payer pays by the shop's wallet.
 func (s *shop) payer() *x402.Payer {
 	s.Helper()
-	p, err := x402.New(x402.Options{Account: "alice", Wallet: s, Head: s.head, Transaction: s.transaction,
+	p, err := x402.New(x402.Options{Account: "alice", Wallet: s, Node: s,
 		HTTP: &http.Client{Transport: s}})
 	if err != nil {
 		s.Fatal(err)

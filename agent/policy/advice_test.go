@@ -1,6 +1,9 @@
 package policy_test
 
 import (
+	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,6 +69,83 @@ func TestAdviceLeadsSomewhere(t *testing.T) {
 }
 
 type advice struct{ written, says string }
+
+// advised matches a complaint that ends with what to write in the place of what it stands at.
+var advised = regexp.MustCompile(`; (?:write|did you mean) ("[^"]*"|\[[^\]]*\]|\{[^{}]*\}|[^ ,;:"?\[{]+)\??$`)
+
+// valueAt matches what stands in a line of a policy from a place on: a text in quotes, a list, a
+// word.
+var valueAt = regexp.MustCompile(`^(?:"(?:[^"\\]|\\.)*"|'(?:[^']|'')*'|\[[^\[\]]*\]|[^,\]{}:#\n]+)`)
+
+// followed returns a policy in which the place of a complaint has what the complaint advises; "" if
+// it advises nothing of that kind.
+func followed(src string, p policy.Problem) string {
+	m := advised.FindStringSubmatch(p.Text)
+	lines := strings.Split(src, "\n")
+	if m == nil || p.Line > len(lines) || strings.Contains(m[1], ": ") {
+		return "" // or a key, which stands at another place
+	}
+	line := []rune(lines[p.Line-1])
+	if p.Column > len(line) {
+		return ""
+	}
+	rest := string(line[p.Column-1:])
+	old := strings.TrimRight(valueAt.FindString(rest), " ")
+	if old == "" || strings.HasPrefix(rest, "{") {
+		return ""
+	}
+	write := m[1]
+	if old[0] != '"' {
+		write = strings.Trim(write, `"`)
+	}
+	lines[p.Line-1] = string(line[:p.Column-1]) + write + rest[len(old):]
+	return strings.Join(lines, "\n")
+}
+
+// Who writes what an error says has none at that place, or another one that sends him on, and never
+// comes back to where he was.
+func TestAdviceOfErrorsEnds(t *testing.T) {
+	steps := 0
+	for _, file := range inputs(t, "bad", 30) {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, problems := policy.Compile("policy.yaml", text, policy.Options{})
+		for _, first := range problems.Errors() {
+			src, at := string(text), first
+			seen := map[string]bool{}
+			for {
+				seen[src] = true
+				if src = followed(src, at); src == "" {
+					break
+				}
+				steps++
+				if seen[src] {
+					t.Errorf("%s:%d: the advice comes back: %s", file, at.Line, at.Text)
+					break
+				}
+				_, next := policy.Compile("policy.yaml", []byte(src), policy.Options{})
+				i := slices.IndexFunc(next.Errors(), func(p policy.Problem) bool {
+					return p.Line == at.Line && (p.Column == at.Column || p.Column == at.Column+1)
+				})
+				if i < 0 {
+					break
+				}
+				if strings.Contains(at.Text, " is a list") { // brackets alone would not have made it right
+					t.Errorf("%s:%d: after %q, then %q", file, at.Line, at.Text, next.Errors()[i].Text)
+				}
+				// In some of the files the other one stands there already.
+				if at = next.Errors()[i]; !strings.Contains(at.Text, "; ") && !strings.Contains(at.Text, "twice") {
+					t.Errorf("%s:%d: after %q, then %q", file, at.Line, first.Text, at.Text)
+				}
+			}
+		}
+	}
+	if steps < 60 {
+		t.Errorf("only %d complaints advise what to write", steps)
+	}
+}
 
 func TestObservedAreNamed(t *testing.T) {
 	p := compile(t, `limits:

@@ -280,17 +280,30 @@ func (c *compiler) readDimension(n *yamlnode.Node, l *limit) {
 			fits: func(sh *shape) bool { return !sh.hasMembers() && !sh.absent && sh.kind != aRatio },
 		})
 	case !slices.Contains([]string{"account", "app", "actor"}, text):
-		hint := didYouMean(text, []string{"account", "app", "actor"})
-		if hint == "" {
-			hint = "; a field is written ." + text
-		}
-		c.Complain(n, "per: %s is none of account, app, actor, .field%s", quote(text), hint)
+		c.Complain(n, "per: %s is none of account, app, actor, .field%s", quote(text), l.dimensionHint(text))
 		return
 	}
 	if slices.ContainsFunc(l.per, func(other dimension) bool { return other.name == text }) {
 		c.Complain(n, "%s stands here twice", text)
 	}
 	l.per = append(l.per, d)
+}
+
+// dimensionHint returns what to write instead of a word that a limit cannot be split by.
+func (l *limit) dimensionHint(word string) string {
+	switch hint := didYouMean(word, []string{"account", "app", "actor"}); {
+	case isWord(word, wordsForAll):
+		return "; leave per out for one counter of all"
+	case hint != "":
+		return hint
+	case slices.ContainsFunc(l.entries, func(e opEntry) bool { return fieldsOf(e.name)[word] != nil }):
+		return "; a field is written ." + word
+	case isWord(word, wordsForSelf):
+		return "; write account"
+	case isWord(word, []string{"application", "bot", "client", "site", "slot"}):
+		return "; write app"
+	}
+	return "; a field of its operations is written with a point, such as .to of transfer"
 }
 
 // windowText writes a window as the file does.

@@ -71,6 +71,9 @@ func (c *compiler) readOperations(m yamlnode.Mapping, r *rule) {
 func (c *compiler) operationItems(n *yamlnode.Node, key string) []*yamlnode.Node {
 	switch {
 	case c.Bad(n):
+	case n.Kind == yamlnode.Scalar && isWord(n.Text, wordsForAll) && c.section == askSection:
+		c.Complain(n, "%s is a list of names; write [posting, active]", key)
+		return nil
 	case n.Kind == yamlnode.Scalar && isWord(n.Text, wordsForAll):
 		c.Complain(n, "%s is a list of names%s", key, operationHint(n.Text, c.section))
 		return nil

@@ -261,6 +261,12 @@ func (c *compiler) readNames(m yamlnode.Mapping, key string, check func(n *yamln
 			write = "any"
 		case strings.Contains(n.Text, "{{"):
 			write = "the names: nothing is filled in here"
+		case c.lists[n.Text] != nil:
+			write = "$" + n.Text
+		default:
+			c.ComplainOfForm(n, "%s is a list, or the word any; write %s", key, write)
+			check(n, n.Text)
+			return set
 		}
 		c.Complain(n, "%s is a list, or the word any; write %s", key, write)
 		return set

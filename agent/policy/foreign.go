@@ -181,7 +181,7 @@ func operationHint(name string, s section) string {
 	case isWord(name, wordsForAll) && s == allowSection:
 		return "; in allow each is named; the group posting is what the posting key does, but for custom_json"
 	case isWord(name, wordsForAll) && s == askSection:
-		return "; write [posting, active]"
+		return "; write posting, active"
 	case isWord(name, wordsForAll):
 		return "; leave operations out for all"
 	case strings.ContainsAny(name, "!~^") || strings.HasPrefix(name, "-"):
@@ -275,8 +275,17 @@ func dayHint(word string) string {
 		return "; leave days out for all"
 	case allDigits(word):
 		return "; days are named"
-	case len(day) > 3 && strings.HasSuffix(day, "day") && slices.Contains(weekdays, day[:3]):
-		return fmt.Sprintf("; write %s", day[:3])
+	case dayOf(day) != "":
+		return "; write " + dayOf(day)
+	}
+	return ""
+}
+
+// dayOf returns the short name of a day that is written in full, "" for anything else.
+func dayOf(word string) string {
+	word = strings.ToLower(word)
+	if len(word) > 3 && strings.HasSuffix(word, "day") && slices.Contains(weekdays, word[:3]) {
+		return word[:3]
 	}
 	return ""
 }

@@ -426,13 +426,21 @@ func parseSpan(text string) (time.Duration, error) {
 // days returns the days that are listed. A span of them was complained about.
 func (c *compiler) days(n *yamlnode.Node) []*yamlnode.Node {
 	items := n.Each()
+	if day := dayOf(n.Text); n.Kind == yamlnode.Scalar && day != "" {
+		c.Complain(n, "%s: days are a list of sun, mon, tue, wed, thu, fri, sat; write [%s]", quote(n.Text), day)
+		return nil
+	}
 	if n.Kind != yamlnode.Scalar || daySpan(n.Text) == nil {
 		items = c.Sequence(n, "days")
 	}
 	return slices.DeleteFunc(slices.Clone(items), func(item *yamlnode.Node) bool {
 		named := daySpan(item.Text)
 		if named != nil && !c.Bad(item) {
-			c.Complain(item, "%s: days are named one by one; write [%s]", quote(item.Text), strings.Join(named, ", "))
+			write := strings.Join(named, ", ")
+			if n.Kind == yamlnode.Scalar {
+				write = "[" + write + "]"
+			}
+			c.Complain(item, "%s: days are named one by one; write %s", quote(item.Text), write)
 		}
 		return named != nil
 	})

@@ -47,4 +47,11 @@ var brokenWords = []mutant{
 	{"no account has a filled name", "fill.go", "err != nil {\n\t\t\tc.Complain(n, \"%s: no account",
 		"err == nil {\n\t\t\tc.Complain(n, \"%s: no account",
 		"TestActorIsFilledIn"},
+	{"days in a list are a list", "literal.go", "if n.Kind == yamlnode.Scalar {\n\t\t\t\twrite", "if true {\n\t\t\t\twrite",
+		"TestBadFiles"},
+	{"a limit of all is split by a field", "compilelimit.go", "case isWord(word, wordsForAll):", "case false:",
+		"TestBadFiles"},
+	{"a list without its sign is a name", "compilerule.go", "case c.lists[n.Text] != nil:", "case false:",
+		"TestBadFiles"},
+	{"a name without brackets is not looked at", "compilerule.go", "\t\t\tcheck(n, n.Text)\n", "", "TestBadFiles"},
 }

@@ -65,6 +65,7 @@ type Reader struct {
 	runes    []rune         // its characters
 	styles   []place        // where a character has the one before it shown as a picture
 	bad      map[*Node]bool // those complained about
+	forms    map[*Node]int  // which of problems is about the form of a node alone
 	problems Problems
 	kept     map[bool]int // how many of problems are warnings, and how many are none
 }
@@ -80,16 +81,32 @@ func NewReader(o Options) *Reader {
 	if o.Nearest == nil {
 		o.Nearest = plain.Nearest
 	}
-	return &Reader{options: o, bad: map[*Node]bool{}, kept: map[bool]int{}}
+	return &Reader{options: o, bad: map[*Node]bool{}, forms: map[*Node]int{}, kept: map[bool]int{}}
 }
 
 // Problems returns the complaints so far, sorted.
 func (r *Reader) Problems() Problems { return r.problems.Tidied() }
 
-// Complain adds an error. The node is skipped from here on.
+// Complain adds an error. The node is skipped from here on. What was said of its form is replaced.
 func (r *Reader) Complain(n *Node, format string, args ...any) {
 	r.bad[n] = true
-	r.add(n, Problem{Text: fmt.Sprintf(format, args...)})
+	p := Problem{Text: fmt.Sprintf(format, args...)}
+	if i, ok := r.forms[n]; ok {
+		p.File, p.Line, p.Column = r.options.File, n.Line, n.Column
+		r.problems[i] = p
+		delete(r.forms, n)
+		return
+	}
+	r.add(n, p)
+}
+
+// ComplainOfForm adds an error about how a value is written, such as without brackets. The node
+// stays in use: a complaint about what it says stands in the place of this one, so that whoever
+// writes it in the right form is not told then that it was wrong anyway.
+func (r *Reader) ComplainOfForm(n *Node, format string, args ...any) {
+	if before := len(r.problems); r.add(n, Problem{Text: fmt.Sprintf(format, args...)}) {
+		r.forms[n] = before
+	}
 }
 
 // Warn adds a warning about what stands in the file. The node stays in use.
@@ -103,13 +120,15 @@ func (r *Reader) WarnAround(n *Node, format string, args ...any) {
 	r.add(n, Problem{Text: fmt.Sprintf(format, args...), Warning: true, Around: true})
 }
 
-func (r *Reader) add(n *Node, p Problem) {
+// add keeps a complaint, and reports whether it did: there may be enough of them.
+func (r *Reader) add(n *Node, p Problem) bool {
 	if most := r.options.MostProblems; most > 0 && r.kept[p.Warning] == most {
-		return
+		return false
 	}
 	r.kept[p.Warning]++
 	p.File, p.Line, p.Column = r.options.File, n.Line, n.Column
 	r.problems = append(r.problems, p)
+	return true
 }
 
 // Bad reports whether there was a complaint about this very node.
@@ -179,7 +198,8 @@ func (r *Reader) keyHint(key string, known []string) string {
 	return plain.DidYouMean(r.options.Nearest(key, known))
 }
 
-// Sequence returns the items of a list.
+// Sequence returns the items of a list. A single value that stands in its place is complained of,
+// and returned as the only item: if that is wrong, too, the complaint about it is made instead.
 func (r *Reader) Sequence(n *Node, what string) []*Node {
 	if r.bad[n] {
 		return nil
@@ -190,7 +210,8 @@ func (r *Reader) Sequence(n *Node, what string) []*Node {
 		case n.Kind == Scalar && n.Null:
 			hint = ", and " + n.Text + " is none; leave " + what + " out"
 		case n.Kind == Scalar:
-			hint = fmt.Sprintf("; write [%s]", n.Text)
+			r.ComplainOfForm(n, "%s is a list; write [%s]", what, n.Text)
+			return []*Node{n}
 		case n.Kind == Map:
 			hint = ": each of its items begins with a dash, or stands in brackets"
 		}

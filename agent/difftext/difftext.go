@@ -68,6 +68,43 @@ func Write(w io.Writer, d *policy.Diff, now time.Time) {
 	for _, text := range d.Unsearched {
 		fmt.Fprintf(w, "  - %s\n", text)
 	}
+	writeProofs(w, d.Proofs)
+}
+
+// mostNamed is how many kinds of requests a line names.
+const mostNamed = 6
+
+// writeProofs writes what is certain, and of what nothing is.
+func writeProofs(w io.Writer, proofs []policy.Proof) {
+	var order []string
+	of := map[string][]string{}
+	for _, p := range proofs {
+		says := "not proven: " + p.Why
+		switch {
+		case p.NoMore && p.NoLess:
+			says = "nothing more passes, and nothing less"
+		case p.NoMore:
+			says = "nothing more passes"
+		case p.NoLess:
+			says = "nothing less passes"
+		}
+		if of[says] == nil {
+			order = append(order, says)
+		}
+		of[says] = append(of[says], p.Of)
+	}
+	if len(order) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "Proven of the verdicts, for requests of these alone, with the same counts:")
+	for _, says := range order {
+		names := of[says]
+		if n := len(names) - mostNamed; n > 0 {
+			names = append(names[:mostNamed:mostNamed], fmt.Sprintf("%d more", n))
+		}
+		fmt.Fprintf(w, "  - %s: %s\n", strings.Join(names, ", "), says)
+	}
+	fmt.Fprintln(w, "  - all else, about which no rule or limit changed: nothing more, nothing less")
 }
 
 func writeFileChange(w io.Writer, d *policy.Diff, change policy.FileChange) {

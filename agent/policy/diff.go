@@ -42,6 +42,9 @@ type Diff struct {
 	// Alike is how many more requests were found that differ as some of Answers do.
 	Alike int `json:"alike,omitempty"`
 	Tried int `json:"tried"` // requests that were judged by both
+	// Proofs are what is certain of each kind of request that a rule or limit which changed may be
+	// about. Requests of other kinds get the same verdicts.
+	Proofs []Proof `json:"proofs,omitempty"`
 	// Unsearched is what the search looks at with made-up values only, or not at all.
 	Unsearched []string `json:"unsearched,omitempty"`
 }
@@ -154,6 +157,10 @@ func Compare(ctx context.Context, before, after Draft, o DiffOptions) (*Diff, Pr
 	}
 	if d.Same = changed == 0 && old.otherwise == now.otherwise; d.Same {
 		return d, nil, nil
+	}
+	var err error
+	if d.Proofs, err = c.prove(ctx, all); err != nil {
+		return nil, nil, err
 	}
 	s := newSearch(ctx, old, now, all, o.Now)
 	s.progress = o.Progress

@@ -567,7 +567,7 @@ var brokenReview = []mutant{
 // code.
 func TestMutants(t *testing.T) {
 	for i, m := range slices.Concat(brokenReview, brokenWays, brokenTraps, brokenTexts, brokenActions,
-		brokenVain, brokenCases, brokenDenials, brokenWords, brokenDiffs, brokenHeads) {
+		brokenVain, brokenCases, brokenDenials, brokenWords, brokenDiffs, brokenProofs, brokenHeads) {
 		t.Run(strings.ReplaceAll(m.says, " ", "_"), func(t *testing.T) {
 			breaks := *mutants > 0 && i%*mutants == *mutantsFrom%*mutants
 			if breaks {

@@ -50,3 +50,28 @@ var brokenDiffs = []mutant{
 		"if false && (e.group", testsOfDiff},
 	{"it does not matter which rule decides", "diffsearch.go", " && d.rules[0].decides(q, t.at) {", " {", testsOfDiff},
 }
+
+// brokenProofs are mistakes in the ideas of the proof: each makes it prove what is not so.
+var brokenProofs = []mutant{
+	{"one text stands for all of a pattern", "diffclasses.go",
+		"isPattern && (values[v].kind != isText || s.named[values[v].text])", "isPattern", "TestProofs$"},
+	{"nothing lies between two numbers", "diffclasses.go", "add(new(big.Rat).Add(r, step))", "_ = step", "TestProofs$"},
+	{"nothing lies between two amounts", "diffclasses.go", "Amount: a.Amount + beside,", "Amount: a.Amount,",
+		"TestProofs$"},
+	{"what a deny rule may match it matches", "diffproof.go", "case must[denySection]:", "case may[denySection]:",
+		"TestProofs$"},
+	{"what a deny rule may miss it misses", "diffproof.go", "case may[denySection]:", "case must[denySection]:",
+		"TestProofs$"},
+	{"a limit of another name is the same", "diffproof.go", "one.policy == c.now && one.other == nil",
+		"one.policy == c.now", "TestProofs$"},
+	{"a rule for the account alone takes others", "diffclasses.go", "case len(r.behalf) == 0:\n\t\t\treturn no",
+		"case len(r.behalf) == 0:\n\t\t\treturn yes", "TestProofs$"},
+	{"all accounts are one", "diffclasses.go", "if own && texts[string(name)] {", "if false {", "TestProofs$"},
+	{"a week is a day", "diffclasses.go", "for n := range 9 {", "for n := range 1 {", "TestProofs$"},
+	{"there is no other app", "diffclasses.go", "named[unlike(\"another app\", named)] = true", "_ = named",
+		"TestProofs$"},
+	{"what a test implies is turned around", "diffproof.go",
+		"p.says(b, p.atoms[pair[1]].free); high != yes && surely(pair[0])",
+		"p.says(b, p.atoms[pair[0]].free); high != yes && surely(pair[1])", "TestProofs$"},
+	{"a box that is not known is done", "diffproof.go", "if parts == nil {", "if false {", "TestProofs$"},
+}

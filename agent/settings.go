@@ -234,7 +234,8 @@ func (a *Agent) reloadLocked(ctx context.Context, tests tried, force bool) (done
 
 // NewDesk makes the notifiers of the settings. transport makes their exchanges; nil is the network.
 func NewDesk(cfg *config.Config, transport http.RoundTripper, log *slog.Logger) *notify.Desk {
-	return notify.New(notify.Options{Wallet: cfg.Name, Targets: Targets(cfg), Transport: transport, Logger: log})
+	return notify.New(notify.Options{Wallet: cfg.Name, Targets: Targets(cfg), Transport: transport, Logger: log,
+		Named: harden.NamedSource})
 }
 
 // Targets returns where the notifiers of the settings send.

@@ -49,8 +49,8 @@ var rows = []row{
 	// Inside agent: its packages meet in agent only.
 	{"agent", []string{"agent/..."}},
 	// It makes one process of the agent and of what runs beside it.
-	{"agent/service", []string{"agent", "agent/config", "agent/control", "agent/harden", "agent/ledger",
-		"agent/ledger/pg", "agent/node", "agent/relay", "agent/status"}},
+	{"agent/service", []string{"agent", "agent/certificate", "agent/config", "agent/control", "agent/harden",
+		"agent/ledger", "agent/ledger/pg", "agent/node", "agent/relay", "agent/status"}},
 	// It looks at the wallet from outside, by the parts that the agent is made of.
 	{"agent/doctor", []string{"agent", "agent/approve", "agent/config", "agent/control", "agent/guard", "agent/harden",
 		"agent/kernelclock", "agent/ledger", "agent/link", "agent/node", "agent/notify", "agent/policy", "agent/probe",
@@ -128,6 +128,7 @@ var narrow = map[string][]string{
 	"agent/difftext":    {"agent/effect", "agent/policy"},
 	"agent/effect":      {"protocol/..."},
 	"agent/kernelclock": nil,
+	"agent/certificate": {"keystore/access"},
 	"agent/outage":      {"protocol/host"},
 	// It knows nothing of ledgers, and nothing of this wallet.
 	"agent/ledger/pg": {"protocol/secret"},
@@ -136,7 +137,7 @@ var narrow = map[string][]string{
 	// It tells what it is told, and knows neither ledger nor policy.
 	"agent/notify": {"agent/outage", "keystore", "protocol/host", "protocol/plain", "protocol/sorts"},
 	// The page has no keys, and is linked with nothing that comes near one.
-	"cmd/pksa-console": {"agent/control", "keystore/access", "protocol/host", "protocol/plain"},
+	"cmd/pksa-console": {"agent/certificate", "agent/control", "keystore/access", "protocol/host", "protocol/plain"},
 	// It knows neither settings nor rules.
 	"agent/yamlnode": {"protocol/plain", "protocol/sorts"},
 }

@@ -77,7 +77,8 @@ func Shield(h config.Hardening) ([]Measure, error) {
 //   - read and write: the home folder, the folders of keystore and ledger, and of the control
 //     socket as far as that needs it;
 //   - read: the files of policy, unlocking, notifiers and TLS with their folders, because a file
-//     that is replaced is another one to Landlock; only the file where the folder is one of the
+//     that is replaced is another one to Landlock, and with the folders beside those that a link on
+//     the way leads to, because it may be moved; only the file where the folder is one of the
 //     system's (/etc, a user's home); what name resolution, time zones and certificates of
 //     authorities are read from;
 //   - execute: the command of the setting unlock, with what it needs to start;
@@ -85,8 +86,9 @@ func Shield(h config.Hardening) ([]Measure, error) {
 //
 // Files that are open already stay open. The network is not restricted. From then on names are
 // resolved by Go's own resolver, because that of libc loads modules and talks to other daemons. An
-// ordinary user keeps reading in /etc, so that a resolv.conf that is replaced there is followed;
-// root, whom no file mode stops, does not.
+// ordinary user keeps reading in /etc and, if not logged in, in /run, so that a resolv.conf that is
+// replaced there is followed; root, whom no file mode stops, does not, nor beside the folder that a
+// link leads to. [Unfollowed] says what is lost.
 //
 // It cannot be undone in this process, and commands inherit it. The error is a *[Error].
 func Confine(cfg *config.Config, extra Paths) ([]Measure, error) {

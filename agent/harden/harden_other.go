@@ -16,4 +16,4 @@ func foresee() []Measure { return append(shield(), confine(nil, Paths{})...) }
 
 func keeps(string) bool { return false }
 
-func unfollowed() string { return "" }
+func unfollowed(*config.Config) []Loss { return nil }

@@ -2,12 +2,13 @@ package harden
 
 import (
 	"bufio"
-	"debug/elf"
+	"encoding/binary"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
@@ -43,23 +44,33 @@ var (
 		"/etc/ld.so.preload"}
 )
 
+// resolverFolders are where those who manage /etc/resolv.conf keep the file that it is then a link
+// to: systemd-resolved (two files, and one that never changes), resolvconf, ConnMan, netconfig and
+// WSL. Whatever else is in these folders may be read by everybody, so root keeps them, too.
+var resolverFolders = []string{"/run/systemd/resolve", "/usr/lib/systemd", "/run/resolvconf", "/run/connman",
+	"/run/netconfig", "/mnt/wsl"}
+
+// storePaths hold the files that a link in /etc leads to on NixOS and Guix, where nothing is
+// secret.
+var storePaths = []string{"/nix/store", "/gnu/store"}
+
+// networkManager is one more of resolverFolders, which only root must not read: it holds passwords
+// of networks, too.
+const networkManager = "/run/NetworkManager"
+
 // rules returns what the process can still do with files. The kernel does not look at their order.
 func rules(cfg *config.Config, extra Paths) []landlock.Rule {
 	var r ruleset
-	r.below(mayWrite, cfg.Home, filepath.Dir(cfg.Keystore), filepath.Dir(cfg.Ledger))
+	r.below(mayWrite, written(cfg)...)
 	r.below(mayWrite, extra.Write...)
 	r.below(mayListen, filepath.Dir(cfg.Control))
 	if cfg.ConsoleSocket != "" {
 		r.below(mayListen, filepath.Dir(cfg.ConsoleSocket))
 	}
-	files := []string{cfg.Policy, unlockFile(cfg.Unlock), cfg.RelayCertificate, cfg.RelayKey,
-		cfg.DatabaseRoots} // of the last, at each connection
-	for _, n := range cfg.Notify {
-		files = append(files, unlockFile(n.Source)) // read at each message
-	}
-	for _, file := range files {
-		if file != "" {
-			r.replaceable(file)
+	for _, file := range readAgain(cfg) {
+		r.file(mayRead, file)
+		for _, folder := range followed(file) {
+			r.below(mayReadFolder, folder)
 		}
 	}
 	r.read(extra.Read...)
@@ -71,21 +82,48 @@ func rules(cfg *config.Config, extra Paths) []landlock.Rule {
 	return r
 }
 
+// written returns the folders that the wallet keeps its own files in.
+func written(cfg *config.Config) []string {
+	return []string{cfg.Home, filepath.Dir(cfg.Keystore), filepath.Dir(cfg.Ledger)}
+}
+
+// readAgain returns the files of the configuration that are read while the wallet runs: the policy
+// at a reload, secrets when they are needed, the pair of the relay when it has changed.
+func readAgain(cfg *config.Config) []string {
+	files := []string{cfg.Policy, sourceFile(cfg.Unlock), cfg.RelayCertificate, cfg.RelayKey,
+		cfg.DatabaseRoots} // of the last, at each connection
+	for _, n := range cfg.Notify {
+		files = append(files, sourceFile(n.Source)) // read at each message
+	}
+	return slices.DeleteFunc(files, func(file string) bool { return file == "" })
+}
+
 func systemPaths() []string {
-	paths := slices.Concat(resolverFiles, zonePaths, caPaths)
+	paths := slices.Concat(resolverFiles, zonePaths, caPaths, resolverFolders, storePaths)
 	paths = append(paths, os.Getenv("SSL_CERT_FILE"), os.Getenv("ZONEINFO"))
 	paths = append(paths, filepath.SplitList(os.Getenv("SSL_CERT_DIR"))...)
-	if os.Geteuid() != 0 {
-		paths = append(paths, "/etc")
+	if os.Geteuid() == 0 {
+		return paths
 	}
-	// The file behind a link may be replaced in its own folder, as systemd-resolved does. It may
-	// also be missing at the start, before the network is there.
-	for _, folder := range behind("/etc/resolv.conf") {
-		if folder != "/etc" {
+	paths = append(paths, "/etc", networkManager)
+	if !loggedIn() {
+		paths = append(paths, "/run") // for folders of resolverFolders that are made later
+	}
+	// The file behind a link may be replaced in its own folder. It may also be missing at the
+	// start, before the network is there.
+	for _, folder := range behind(nameServers) {
+		if !shared(folder) {
 			paths = append(paths, folder)
 		}
 	}
 	return paths
+}
+
+// loggedIn reports whether this user has a folder for the time of a login, in which programs of the
+// desktop keep secrets. A user whom only a service has got none.
+func loggedIn() bool {
+	_, err := os.Stat(filepath.Join("/run/user", strconv.Itoa(os.Geteuid())))
+	return err == nil
 }
 
 // behind returns the folders of the files that a link leads to, one after the other, also of the
@@ -107,18 +145,6 @@ func behind(link string) (folders []string) {
 		link = filepath.Join(folder, filepath.Base(target))
 	}
 	return folders
-}
-
-// unlockFile returns the file of a source of secrets; empty if the source is no file.
-func unlockFile(unlock string) string {
-	kind, rest, _ := strings.Cut(unlock, ":")
-	switch kind {
-	case "file", "identity":
-		return rest
-	case "credential":
-		return filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), rest)
-	}
-	return ""
 }
 
 // unlockCommand returns the program of an unlock source, in a list of one; nil if the source is no
@@ -158,20 +184,85 @@ func (r *ruleset) read(paths ...string) {
 	}
 }
 
-// replaceable adds the reading of a file and of the files that take its place: so of its folder
-// and, if it is a link, of the folder of the file behind it.
-func (r *ruleset) replaceable(path string) {
-	r.file(mayRead, path)
-	folders := []string{filepath.Dir(path)}
+// followed returns the folders in which another file may take the place of one: its own, that of
+// the file behind it, and, because a link on the way may be moved, as deployments do, those beside
+// the folder that the link leads to. Folders that hold too much else are left out.
+func followed(path string) (folders []string) {
+	ways := []string{filepath.Dir(path)}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
-		folders = append(folders, filepath.Dir(real))
+		ways = append(ways, filepath.Dir(real))
 	}
-	for _, folder := range folders {
+	for _, folder := range ways {
 		if !shared(folder) {
-			r.below(mayReadFolder, folder)
+			folders = append(folders, folder)
 		}
 	}
+	for _, l := range linksOn(path) {
+		if l.mayMove() {
+			folders = append(folders, l.beside())
+		}
+	}
+	return folders
 }
+
+// link is a link on the way to a file: where it stands, and the folder, or the folder of the file,
+// that it leads to.
+type link struct {
+	path, to string
+	ofFile   bool
+}
+
+// linksOn returns the links on the way to a file, without those of the system: between folders at
+// the top, as from /var/run to /run, and on the way to this user's own folder.
+func linksOn(path string) (links []link) {
+	user, _ := os.UserHomeDir()
+	at, rest := "/", strings.Split(path, "/")
+	for len(rest) > 0 && len(links) < 40 {
+		next := filepath.Join(at, rest[0])
+		target, err := os.Readlink(next)
+		if rest = rest[1:]; err != nil {
+			at = next
+			continue
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+		to, err := filepath.EvalSymlinks(next)
+		if err != nil {
+			break
+		}
+		l := link{path: next, to: to}
+		if info, err := os.Stat(to); err == nil && !info.IsDir() {
+			l.to, l.ofFile = filepath.Dir(to), true
+		}
+		if filepath.Dir(next) != "/" && filepath.Dir(l.to) != "/" && !within(user, next) {
+			links = append(links, l)
+		}
+	}
+	return links
+}
+
+// beside returns the folder that holds the one that a link leads to.
+func (l link) beside() string { return filepath.Dir(l.to) }
+
+// mayMove reports whether the link can be followed to a folder beside the first. Root, whom no
+// mode stops, would read whatever is there; and a user's own folder has other secrets in it.
+func (l link) mayMove() bool {
+	user, _ := os.UserHomeDir()
+	return os.Geteuid() != 0 && !shared(l.beside()) && !within(l.beside(), user)
+}
+
+// within reports whether a path is that of a folder, or below it.
+func within(path, folder string) bool {
+	folder = filepath.Clean(folder)
+	return folder != "." && (path == folder || folder == "/" || strings.HasPrefix(path, folder+"/"))
+}
+
+// topFolders are those at the top of the tree that a system has for everybody. Another one was made
+// for something, as for the volume of a container.
+var topFolders = strings.Fields("bin boot dev etc gnu home lib lib32 lib64 media mnt nix opt proc root run sbin snap " +
+	"srv sys tmp usr var")
 
 // shared reports whether a folder holds too much else to be opened for one file: a folder at the
 // top of the tree, or the user's own.
@@ -181,7 +272,13 @@ func shared(folder string) bool {
 		return true
 	}
 	user, _ := os.UserHomeDir()
-	return real == "/" || filepath.Dir(real) == "/" || real == filepath.Clean(user)
+	if real == "/" || real == filepath.Clean(user) {
+		return true
+	}
+	if filepath.Dir(real) != "/" {
+		return false
+	}
+	return slices.Contains(topFolders, filepath.Base(real)) || os.Geteuid() == 0 && !mounted(real)
 }
 
 // program adds the execution of a program and of what the kernel runs to start it: the interpreter
@@ -213,14 +310,41 @@ func interpreters(path string) []string {
 		}
 		return words[:min(len(words), 1)]
 	}
-	program, err := elf.NewFile(f)
-	if err != nil {
-		return nil
-	}
-	for _, p := range program.Progs {
-		if loader, err := io.ReadAll(io.LimitReader(p.Open(), 4096)); p.Type == elf.PT_INTERP && err == nil {
-			return []string{strings.TrimRight(string(loader), "\x00")}
-		}
+	if loader := loaderOf(f); loader != "" {
+		return []string{loader}
 	}
 	return nil
+}
+
+// loaderOf returns the loader that a dynamically linked program asks for (PT_INTERP); empty if the
+// file is no program, or needs none. Package debug/elf would add 0.2 MB to the wallet for this.
+func loaderOf(file io.ReaderAt) string {
+	var head [64]byte
+	if _, err := file.ReadAt(head[:], 0); err != nil || string(head[:4]) != "\x7fELF" {
+		return ""
+	}
+	var order binary.ByteOrder = binary.LittleEndian
+	if head[5] == 2 {
+		order = binary.BigEndian
+	}
+	table, entry, count := int64(order.Uint32(head[28:])), int64(order.Uint16(head[42:])), order.Uint16(head[44:])
+	wide := head[4] == 2
+	if wide {
+		table, entry, count = int64(order.Uint64(head[32:])), int64(order.Uint16(head[54:])), order.Uint16(head[56:])
+	}
+	for i := range int64(count) {
+		var program [56]byte
+		if n, _ := file.ReadAt(program[:], table+i*entry); n < 32 || order.Uint32(program[:]) != 3 { // PT_INTERP
+			continue
+		}
+		offset, size := int64(order.Uint32(program[4:])), int64(order.Uint32(program[16:]))
+		if wide {
+			offset, size = int64(order.Uint64(program[8:])), int64(order.Uint64(program[32:]))
+		}
+		name := make([]byte, max(0, min(size, 4096))) // the longest path
+		if _, err := file.ReadAt(name, offset); err == nil {
+			return strings.TrimRight(string(name), "\x00")
+		}
+	}
+	return ""
 }

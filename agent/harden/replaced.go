@@ -4,6 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"pksa/agent/config"
 )
 
 // ReplacedError means that the sandbox keeps the process from a file: it took the place of the one
@@ -27,6 +32,35 @@ func Named(path string, err error) error {
 	return err
 }
 
-// Unfollowed returns a file that a process which shuts itself in loses once the file is replaced,
-// with all relays and nodes that have a name; empty if there is none. [Confine] has to come later.
-func Unfollowed() string { return unfollowed() }
+// NamedSource returns what [Named] does for the file of a source of secrets, as the setting unlock
+// names one; err itself if the source is no file.
+func NamedSource(source string, err error) error {
+	if file := sourceFile(source); file != "" {
+		return Named(file, err)
+	}
+	return err
+}
+
+// sourceFile returns the file of a source of secrets; empty if the source is no file.
+func sourceFile(source string) string {
+	kind, rest, _ := strings.Cut(source, ":")
+	switch kind {
+	case "file", "identity":
+		return rest
+	case "credential":
+		return filepath.Join(os.Getenv("CREDENTIALS_DIRECTORY"), rest)
+	}
+	return ""
+}
+
+// Loss is a file or link that a process which has shut itself in does not follow to what takes its
+// place.
+type Loss struct {
+	Path string
+	Why  string // what is lost, why, and what to do
+}
+
+// Unfollowed returns what is read again while the wallet runs, and that a process which shuts
+// itself in would lose once it is replaced, so that it can be said before. [Confine] has to come
+// later. An error of reading such a file names the sandbox ([Named]).
+func Unfollowed(cfg *config.Config) []Loss { return unfollowed(cfg) }

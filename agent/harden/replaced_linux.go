@@ -4,16 +4,24 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"pksa/agent/config"
+	"pksa/protocol/sorts"
 )
 
 const nameServers = "/etc/resolv.conf"
+
+// nameFiles are what Go's resolver reads again, each five seconds while names are asked for.
+var nameFiles = []string{nameServers, "/etc/hosts", "/etc/nsswitch.conf"}
 
 // keeps reports whether the sandbox keeps this process from a file that its user may read. The
 // kernel looks at modes in one call and at the sandbox in the other.
@@ -40,29 +48,106 @@ func askNameServer(ctx context.Context, network, address string) (net.Conn, erro
 // them the resolver tells packets from streams.
 type nameServer struct{ *net.UDPConn }
 
-// Read reads an answer.
+// Read reads an answer. An answer that there is no such name is none where the sandbox keeps this
+// process from a file that may have it, or that names another server.
 func (s nameServer) Read(b []byte) (int, error) {
 	n, err := s.UDPConn.Read(b)
+	if err == nil && noSuchName(b[:n]) {
+		if file := keptName(); file != "" {
+			return 0, &ReplacedError{file}
+		}
+	}
 	return n, byReplacement(err)
 }
 
-// byReplacement returns what an error of asking a name server is really about.
-func byReplacement(err error) error {
-	if err != nil && Keeps(nameServers) {
-		return &ReplacedError{nameServers}
+// noSuchName reports whether an answer says that there is no such name (RCODE 3, RFC 1035 section
+// 4.1.1).
+func noSuchName(answer []byte) bool { return len(answer) > 3 && answer[3]&0xf == 3 }
+
+// keptName returns the first of nameFiles that the sandbox keeps this process from; empty if it
+// reads all.
+func keptName() string {
+	if i := slices.IndexFunc(nameFiles, Keeps); i >= 0 {
+		return nameFiles[i]
 	}
-	return err
+	return ""
 }
 
-// unfollowed returns the file that names the servers, if this process will lose it once it is
-// replaced: root does not keep the right to read all of /etc. What is mounted, as in containers, is
-// written anew in its place.
-func unfollowed() string {
+// byReplacement returns what an error of asking a name server is really about: another server was
+// asked than this machine names now, or a name that is in a file of this machine.
+func byReplacement(err error) error {
+	switch file := keptName(); {
+	case err == nil || file == "":
+		return err
+	case file == nameServers:
+		return &ReplacedError{file}
+	default:
+		return fmt.Errorf("%w; or the name is in a file: %w", err, &ReplacedError{file})
+	}
+}
+
+func unfollowed(cfg *config.Config) (losses []Loss) {
+	if why := losesNames(); why != "" {
+		losses = append(losses, Loss{nameServers, why})
+	}
+	open := written(cfg)
+	if os.Geteuid() != 0 {
+		open = append(open, "/etc")
+	}
+	open = append(open, storePaths...)
+	files := readAgain(cfg)
+	for _, file := range files {
+		open = append(open, followed(file)...)
+	}
+	isOpen := func(folder string) bool {
+		return slices.ContainsFunc(open, func(o string) bool {
+			real, err := filepath.EvalSymlinks(o)
+			return err == nil && within(folder, real)
+		})
+	}
+	for _, file := range files {
+		real, err := filepath.EvalSymlinks(file)
+		if err == nil && !isOpen(filepath.Dir(real)) && !mounted(real) {
+			losses = append(losses, Loss{file, "another file in its place is not read until a restart, because " +
+				"its folder is one for everything: put it into a folder of its own"})
+		}
+		for _, l := range linksOn(file) {
+			if !l.ofFile && !isOpen(l.beside()) && !within(cfg.Home, l.path) {
+				losses = append(losses, Loss{l.path, "once this link leads to another folder, " + file + " is not " +
+					"read until a restart, because more lies beside that folder: " + l.advice()})
+			}
+		}
+	}
+	sorts.By(losses, func(a, b Loss) int { return strings.Compare(a.Path+a.Why, b.Path+b.Why) })
+	return slices.Compact(losses)
+}
+
+// advice returns what to do where the sandbox does not follow the link.
+func (l link) advice() string {
+	if os.Geteuid() == 0 {
+		return "give the wallet a user of its own"
+	}
+	return "keep the folders that it leads to in one of their own, outside of the user's"
+}
+
+// losesNames returns how this process may lose the file that names the servers; empty if it will
+// not. What is mounted, as in containers, is written anew in its place.
+func losesNames() string {
 	real, err := filepath.EvalSymlinks(nameServers)
-	if err != nil || os.Geteuid() != 0 || filepath.Dir(real) != "/etc" || mounted(real) {
+	if err == nil && mounted(real) {
 		return ""
 	}
-	return nameServers
+	if os.Geteuid() == 0 {
+		return "run as root, the wallet loses its relays and nodes when this file, or /etc/hosts, is replaced: " +
+			"give it a user of its own"
+	}
+	for _, folder := range []string{resolverFolders[0], networkManager} {
+		if _, err := os.Stat(folder); err != nil && loggedIn() {
+			return "the wallet loses its relays and nodes when this file becomes a link into " + folder +
+				", which is not there yet: restart it then, or give it a user of its own"
+		}
+	}
+	return ""
 }
 
 // mounted reports whether something is mounted at exactly this path.

@@ -16,6 +16,8 @@ type Options struct {
 	Logger  *slog.Logger // nil: nothing is logged
 	// Transport makes the HTTP exchanges, concurrently. nil: the network.
 	Transport http.RoundTripper
+	// Named says more of why the token or secret of a source cannot be read; nil: nobody does.
+	Named func(source string, err error) error
 }
 
 // Desk is all notifiers of a wallet. Its methods may be called concurrently. The nil Desk has no
@@ -25,6 +27,7 @@ type Desk struct {
 	log        *slog.Logger
 	transports transports
 	secrets    secrets
+	named      func(source string, err error) error
 	testing    sync.Mutex // held by a test: one after the other
 
 	mu      sync.Mutex // guards all that follows
@@ -39,7 +42,11 @@ type Counts struct{ Sent, Failed, Dropped uint64 }
 
 // New makes the notifiers. Nothing is sent before [Desk.Run].
 func New(o Options) *Desk {
-	d := &Desk{wallet: o.Wallet, log: o.Logger, transports: newTransports(), gone: map[string]Counts{}}
+	d := &Desk{wallet: o.Wallet, log: o.Logger, transports: newTransports(), named: o.Named,
+		gone: map[string]Counts{}}
+	if o.Named == nil {
+		d.named = func(_ string, err error) error { return err }
+	}
 	if o.Logger == nil {
 		d.log = slog.New(slog.DiscardHandler)
 	}

@@ -145,7 +145,8 @@ func (d *Desk) send(ctx context.Context, t Target, m message) error {
 	if t.Source != "" {
 		secret, err := d.secrets.read(ctx, t.Source)
 		if err != nil {
-			return &failure{text: err.Error(), next: "put the secret there, readable by the wallet's user alone"}
+			return &failure{text: d.named(t.Source, err).Error(),
+				next: "put the secret there, readable by the wallet's user alone"}
 		}
 		defer secret.Wipe()
 		key = secret.Bytes()

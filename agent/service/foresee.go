@@ -1,14 +1,12 @@
 package service
 
 import (
-	"crypto/tls"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"pksa/agent/config"
+	"pksa/agent/harden"
 	"pksa/keystore"
 	"pksa/keystore/access"
 )
@@ -19,13 +17,9 @@ import (
 func Foresee(cfg *config.Config) []string {
 	reasons := ForeseeOpening(cfg)
 	if cfg.RelayListen != "" && cfg.RelayCertificate != "" {
-		err := checkCertificate(cfg)
-		if err == nil {
-			// A process that has shut itself in may not be permitted to read what was not there at
-			// its start.
-			if _, err = tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey); errors.Is(err, fs.ErrPermission) {
-				err = nil
-			}
+		_, err := pairOf(cfg).Get(nil)
+		if harden.Keeps(cfg.RelayCertificate) || harden.Keeps(cfg.RelayKey) {
+			err = nil // the next start can read them
 		}
 		if err != nil {
 			reasons = append(reasons, fmt.Sprintf("relay.certificate and relay.key cannot be used: %v", err))

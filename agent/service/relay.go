@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"pksa/agent/certificate"
 	"pksa/agent/config"
+	"pksa/agent/harden"
 	"pksa/agent/node"
 	"pksa/agent/relay"
 	"pksa/keystore"
@@ -29,16 +31,17 @@ func OpenRelay(cfg *config.Config, o relay.Options) (*relay.Relay, net.Listener,
 	if o.Unproven == nil { // no wallet lives here
 		o.Unproven = func(account hive.AccountName) bool { return cfg.RelayUnproven.Allows(account, false) }
 	}
-	var pair tls.Certificate
+	pair := pairOf(cfg)
 	if cfg.RelayCertificate != "" {
-		err := checkCertificate(cfg)
-		if err == nil {
-			pair, err = tls.LoadX509KeyPair(cfg.RelayCertificate, cfg.RelayKey)
-		}
+		first, err := pair.Get(nil)
 		if err != nil {
 			return nil, nil, fmt.Errorf("relay.certificate and relay.key: %w", err)
 		}
-		o.Hosts = pair.Leaf.DNSNames // no other server can pass for one of these
+		o.Hosts = first.Leaf.DNSNames // no other server can pass for one of these
+		pair.Failed = func(err error) {
+			err = harden.Named(cfg.RelayCertificate, harden.Named(cfg.RelayKey, err))
+			o.Logger.Warn("relay.certificate and relay.key are not taken, the pair of before is served on", "err", err)
+		}
 	}
 	r, err := relay.New(o)
 	if err != nil {
@@ -49,19 +52,15 @@ func OpenRelay(cfg *config.Config, o relay.Options) (*relay.Relay, net.Listener,
 		return nil, nil, fmt.Errorf("relay.listen: %w", err)
 	}
 	if cfg.RelayCertificate != "" {
-		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{pair},
-			MinVersion: tls.VersionTLS12})
+		listener = tls.NewListener(listener, &tls.Config{GetCertificate: pair.Get, MinVersion: tls.VersionTLS12})
 	}
 	return r, listener, nil
 }
 
-// checkCertificate refuses a key that others can read, and files that they can change.
-func checkCertificate(cfg *config.Config) error {
-	keepers := access.Administered(cfg.Home)
-	if err := access.Check(cfg.RelayCertificate, access.Decision, keepers...); err != nil {
-		return err
-	}
-	return access.Check(cfg.RelayKey, access.Shared, keepers...)
+// pairOf returns the certificate of the relay of the settings.
+func pairOf(cfg *config.Config) *certificate.Pair {
+	return &certificate.Pair{Certificate: cfg.RelayCertificate, KeyFile: cfg.RelayKey,
+		Also: access.Administered(cfg.Home)}
 }
 
 // ChainKeys lets a relay look the keys of accounts up at the nodes.

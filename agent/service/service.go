@@ -122,16 +122,18 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	// before listening: from the first byte of a stranger on, this process reaches the files it
 	// needs only.
 	if !o.Embedded {
-		unfollowed := harden.Unfollowed()
+		unfollowed := harden.Unfollowed(o.Config)
 		status.OpenProcess() // which metrics need, and which cannot be opened afterwards
 		confined, err := harden.Confine(o.Config, harden.Paths{})
 		if err != nil {
 			return s, &StepError{StepHardening, err}
 		}
 		measures = append(measures, confined...)
-		if unfollowed != "" && harden.Confined(confined) {
-			o.Logger.Warn("run as root, the wallet loses its relays and nodes when this file is replaced: give "+
-				"it a user of its own", "component", "agent", "file", unfollowed)
+		for _, l := range unfollowed {
+			if harden.Confined(confined) {
+				o.Logger.Warn("what takes the place of this file will not be found", "component", "agent",
+					"file", l.Path, "why", l.Why)
+			}
 		}
 	}
 	var foresee func() []string // what is embedded has got its keys otherwise
@@ -182,7 +184,10 @@ func opener(o Options) func(context.Context) (keystore.Unlock, error) {
 	if err != nil || o.Embedded || !source.Again() {
 		return nil
 	}
-	return func(ctx context.Context) (keystore.Unlock, error) { return source.Unlock(ctx, nil) }
+	return func(ctx context.Context) (keystore.Unlock, error) {
+		unlock, err := source.Unlock(ctx, nil)
+		return unlock, harden.NamedSource(o.Config.Unlock, err)
+	}
 }
 
 func (s *Service) openLedger(o Options) (err error) {

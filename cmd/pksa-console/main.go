@@ -29,12 +29,11 @@ import (
 	"os/signal"
 	"os/user"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
+	"pksa/agent/certificate"
 	"pksa/agent/control"
-	"pksa/keystore/access"
 	"pksa/protocol/host"
 )
 
@@ -121,12 +120,14 @@ func serve(ctx context.Context, o options, log *slog.Logger) error {
 	}
 	listener = &bounded{Listener: listener, from: map[string]int{}}
 	if o.certificate != "" {
-		pair := &keyPair{certificate: o.certificate, keyFile: o.keyFile}
-		if _, err := pair.get(nil); err != nil {
+		pair := &certificate.Pair{Certificate: o.certificate, KeyFile: o.keyFile, Failed: func(err error) {
+			log.Warn("the files of the certificate are not taken, that of before is served on", "err", err)
+		}}
+		if _, err := pair.Get(nil); err != nil {
 			listener.Close()
 			return err
 		}
-		listener = tls.NewListener(listener, &tls.Config{GetCertificate: pair.get, MinVersion: tls.VersionTLS12,
+		listener = tls.NewListener(listener, &tls.Config{GetCertificate: pair.Get, MinVersion: tls.VersionTLS12,
 			NextProtos: []string{"http/1.1"}})
 	}
 	server := newServer(newConsole(dial(socket), log).handler(), log)
@@ -159,34 +160,4 @@ func userID(name string) (uint32, error) {
 	}
 	id, err = strconv.ParseUint(found.Uid, 10, 32)
 	return uint32(id), err
-}
-
-// keyPair is a certificate that is read again when it is a minute old.
-type keyPair struct {
-	certificate, keyFile string
-
-	mu   sync.Mutex // guards what follows
-	pair *tls.Certificate
-	read time.Time
-}
-
-func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.pair != nil && time.Since(k.read) < time.Minute {
-		return k.pair, nil
-	}
-	var pair tls.Certificate
-	err := access.Check(k.keyFile, access.Shared)
-	if err == nil {
-		pair, err = tls.LoadX509KeyPair(k.certificate, k.keyFile)
-	}
-	if err != nil && k.pair == nil {
-		return nil, err
-	}
-	k.read = time.Now()
-	if err == nil { // else the old one serves on, until the new one is whole
-		k.pair = &pair
-	}
-	return k.pair, nil
 }

@@ -1,4 +1,4 @@
-package main
+package certificate_test
 
 import (
 	"crypto/ed25519"
@@ -11,39 +11,42 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"pksa/agent/certificate"
 )
 
-// A certificate that is renewed is served within a minute. While the new one is not whole, or its
-// key can be read by others, the old one is served on.
+// A certificate that is renewed is served at the next connection. While the new one is not whole,
+// or its key can be read by others, the old one is served on.
 func TestCertificateIsRenewed(t *testing.T) {
 	folder := t.TempDir()
-	k := &keyPair{certificate: filepath.Join(folder, "c.pem"), keyFile: filepath.Join(folder, "k.pem")}
+	var told []string
+	k := &certificate.Pair{Certificate: filepath.Join(folder, "c.pem"), KeyFile: filepath.Join(folder, "k.pem"),
+		Failed: func(err error) { told = append(told, err.Error()) }}
 	write := func(path, kind string, der []byte) {
 		t.Helper()
 		if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	made := func(serial int64) (certificate, key []byte) {
+	made := func(serial int64) (chain, key []byte) {
 		t.Helper()
-		seed := sha256.Sum256([]byte("a certificate of the tests of the console " + big.NewInt(serial).String()))
+		seed := sha256.Sum256([]byte("a certificate of the tests " + big.NewInt(serial).String()))
 		private := ed25519.NewKeyFromSeed(seed[:])
 		of := &x509.Certificate{SerialNumber: big.NewInt(serial), DNSNames: []string{"wallet.example"},
 			NotBefore: time.Unix(0, 0), NotAfter: time.Unix(1<<33, 0)}
-		certificate, err := x509.CreateCertificate(nil, of, of, private.Public(), private)
+		chain, err := x509.CreateCertificate(nil, of, of, private.Public(), private)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if key, err = x509.MarshalPKCS8PrivateKey(private); err != nil {
 			t.Fatal(err)
 		}
-		return certificate, key
+		return chain, key
 	}
 	synctest.Test(t, func(t *testing.T) {
 		served := func(when string, want int64) {
 			t.Helper()
-			time.Sleep(time.Minute)
-			pair, err := k.get(nil)
+			pair, err := k.Get(nil)
 			if err != nil || pair == nil {
 				t.Fatalf("%s: %v", when, err)
 			}
@@ -51,27 +54,34 @@ func TestCertificateIsRenewed(t *testing.T) {
 				t.Errorf("%s: certificate %d is served, want %d", when, n, want)
 			}
 		}
-		if _, err := k.get(nil); err == nil {
+		if _, err := k.Get(nil); err == nil {
 			t.Error("there is none, and it is served")
 		}
-		certificate, key := made(1)
-		write(k.certificate, "CERTIFICATE", certificate)
-		write(k.keyFile, "PRIVATE KEY", key)
+		chain, key := made(1)
+		write(k.Certificate, "CERTIFICATE", chain)
+		write(k.KeyFile, "PRIVATE KEY", key)
 		served("at first", 1)
-		certificate, key = made(2)
-		write(k.certificate, "CERTIFICATE", certificate)
+		chain, key = made(2)
+		write(k.Certificate, "CERTIFICATE", chain)
 		served("with the key of before", 1)
-		if err := os.Remove(k.keyFile); err != nil {
+		if err := os.Remove(k.KeyFile); err != nil {
 			t.Fatal(err)
 		}
 		served("without a key", 1)
-		write(k.keyFile, "PRIVATE KEY", key)
-		if err := os.Chmod(k.keyFile, 0o644); err != nil {
+		served("still without", 1) // which is not told again
+		write(k.KeyFile, "PRIVATE KEY", key)
+		if err := os.Chmod(k.KeyFile, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		served("with a key for everybody", 1)
-		if err := os.Chmod(k.keyFile, 0o600); err != nil {
+		served("still for everybody", 1)
+		time.Sleep(time.Minute)
+		served("read again, for everybody", 1)
+		if err := os.Chmod(k.KeyFile, 0o600); err != nil {
 			t.Fatal(err)
+		}
+		if len(told) != 3 {
+			t.Errorf("told %d reasons: %q", len(told), told)
 		}
 		served("renewed", 2)
 	})

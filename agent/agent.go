@@ -148,7 +148,7 @@ type Agent struct {
 	beginFailed error         // why they may not, and the run ended. Owned by awaitClock until Run waits for it
 
 	noHead    atomic.Pointer[time.Time] // when a request waited for a head in vain; nil once one came
-	noSigners atomic.Pointer[time.Time] // when nodes did not say who has to sign
+	noSigners silences                  // when nodes did not say who has to sign
 	twins     twins                     // whether another copy of this wallet serves
 	earlier   sync.Map                  // ledger.RequestKey of requests that an earlier process left unfinished
 

@@ -18,8 +18,9 @@ import (
 
 // Only three things are ever sealed for an application: the request's uuid, whose form the decoder
 // checked, one of the fixed texts of package protocol (with our own transaction id behind one of
-// them), and the three answer payloads, whose member sets no request shares (HAS §13.2). Whatever
-// is added here must keep to that: a sealed text that an outsider can steer is a forged request.
+// them), and the answer payloads of login, text and the application's own transaction, whose member
+// sets no request shares (HAS §13.2). Whatever is added here must keep to that: a sealed text that
+// an outsider can steer is a forged request.
 
 // sealFor seals clear under the session key of the run, as a part of the answer m that names the
 // request, its own kind, and text: the reason of a nack, otherwise what is sealed.
@@ -28,8 +29,9 @@ func (r *run) sealFor(m protocol.Answer, text, clear string) string {
 	return seal.Seal(r.authKey.Reveal(), []byte(clear), salt)
 }
 
-// exactAck makes the answer for a transaction that the application made. An id and signatures are
-// computed here, so nobody chooses a letter of what is sealed.
+// exactAck makes the answer for a transaction that the application made. Id, signatures and
+// positions are computed here, accounts are those of the transaction, and weights are numbers:
+// nobody chooses a letter of what is sealed but that of an account's name.
 func (r *run) exactAck(data *protocol.SignAckData, broadcast bool) protocol.Answer {
 	clear, err := data.Encode()
 	if err != nil {

@@ -60,7 +60,7 @@ func (a *Agent) carryOut(ctx context.Context, g granted, p *proposal) {
 }
 
 // collect returns the answer about a transaction that the application made and this wallet signed.
-// It has our signatures alone, and what is still missing if the application asks that. What is
+// It has our signatures alone, and what is missing or superfluous if the application asks that. What is
 // broadcast gets the signatures of others that the chain needs, besides.
 func (p *proposal) collect(signed *hive.SignedTransaction) *protocol.SignAckData {
 	answer := &protocol.SignAckData{ID: p.tx.id, Signatures: signed.Signatures}
@@ -78,6 +78,7 @@ func (p *proposal) collect(signed *hive.SignedTransaction) *protocol.SignAckData
 		}
 		missing := p.signers.Missing(ours)
 		answer.Missing = append([]hive.Shortfall{}, missing[:min(len(missing), protocol.MaxMissing)]...)
+		answer.Superfluous = p.signers.Superfluous(made, p.others)
 	}
 	if p.request.Broadcast {
 		signed.Signatures = p.signers.Choose(made)

@@ -98,7 +98,7 @@ func signatureIn(t *testing.T, m protocol.Message, key string) (id, signature st
 	}
 	clear := openedBy(t, key, sealed)
 	data, err := protocol.DecodeSignAckData([]byte(clear))
-	if err != nil || len(data.Signatures) != 1 {
+	if err != nil || len(data.Signatures) != 1 || data.Missing != nil { // who does not ask is not told
 		t.Fatalf("%s: %v", clear, err)
 	}
 	for _, decode := range []func() error{

@@ -2,10 +2,15 @@ package agent
 
 import (
 	"context"
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"pksa/agent/config"
 	"pksa/agent/cosign"
 	"pksa/agent/node"
 	"pksa/agent/policy"
@@ -58,6 +63,66 @@ func TestAnotherKeyThanWasAskedFor(t *testing.T) {
 		err = p.mayBroadcast([]*keystore.Key{key})
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("broadcast %t: %v, want %q", c.broadcast, err, c.want)
+		}
+	}
+}
+
+// What the vectors of the proposal say of expirations is what the wallet does.
+func TestExpirationsOfVectors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text, err := os.ReadFile("../examples/docs/exact.json")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var vectors struct {
+			Expirations []struct {
+				ChainTime  string `json:"chain_time"`
+				Most       int    `json:"most_seconds"`
+				Expiration string `json:"expiration"`
+				Taken      bool   `json:"taken"`
+			} `json:"expirations"`
+		}
+		if err := json.Unmarshal(text, &vectors); err != nil || len(vectors.Expirations) < 18 {
+			t.Fatal(len(vectors.Expirations), err)
+		}
+		timeOf := func(text string) hive.Time {
+			at, err := hive.ParseTime(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return at
+		}
+		for _, v := range vectors.Expirations {
+			a := &Agent{}
+			a.inForce.config.Store(&config.Config{TransactionLife: time.Duration(v.Most) * time.Second})
+			why := a.checkExact(hive.Transaction{RefBlockNum: 1, Expiration: timeOf(v.Expiration)},
+				node.Head{Time: timeOf(v.ChainTime), At: time.Now()})
+			if (why == "") != v.Taken {
+				t.Errorf("%+v: %q", v, why)
+			}
+		}
+	})
+}
+
+// The bytes of the signatures that others made count, too: the chain measures all of them.
+func TestSizeWithSignaturesOfOthers(t *testing.T) {
+	a := &Agent{network: hive.Mainnet}
+	op, err := hive.Mainnet.ParseOperation([]byte(`["vote",{"voter":"alice","author":"bob","permlink":"p",` +
+		`"weight":1}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tx := hive.Transaction{Operations: []hive.Operation{op}}
+	packed, err := hive.Mainnet.Serialize(tx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for others := range 3 {
+		most := len(packed) + 1 + (1+others)*65
+		for _, size := range []int{most - 1, most, most + 1} {
+			if _, err := a.readBack(tx, size, others); (err == nil) != (size >= most) {
+				t.Errorf("%d signatures of others, of %d bytes: %v", others, size, err)
+			}
 		}
 	}
 }

@@ -236,6 +236,15 @@ func TestSharedWithoutNodes(t *testing.T) {
 			t.Errorf("the app waited %s", d)
 		}
 		w.node.FailAlways(accountsMethod, nodetest.Fault{})
+		// They are asked again soon, at once for another app.
+		for n, c := range []struct{ key, want string }{{authKey, protocol.TextBroadcastNoNode}, {otherKey, ""}} {
+			tx := w.exactTx(30*time.Minute, transferToBob(1, c.want, false))
+			m := script.ask(request("sign_req", uuid(20+n), c.key, sharedPayload(tx, true, nowNonce()+200+int64(n),
+				signedBy(t, keeper("one"), tx))))
+			if got := errorText(m, c.key); got != c.want {
+				t.Errorf("app %d right after nodes were silent: %q, want %q", n+1, got, c.want)
+			}
+		}
 		time.Sleep(16 * time.Second)
 		sharedAnswer(t, script.ask(request("sign_req", uuid(6), authKey, sharedPayload(tx, true, nowNonce(), one))),
 			authKey)
@@ -360,7 +369,27 @@ func TestClientSignsWithOthers(t *testing.T) {
 			len(signed.Signatures) != 2 || w.chain.Count(signed.ID) != 0 {
 			t.Fatalf("together: %+v, %v", signed, err)
 		}
-		// What came back can be sent as it is.
+		// Of two others whom the chain does not need both, one is left out; so is our own signature
+		// where it has no part. What came back can be sent as it is.
+		second, err := hive.ParseSignature(signedBy(t, keeper("two"), string(tx)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		more := with
+		more.Signatures = []hive.Signature{one, second, one}
+		if least, err := c.SignExact(t.Context(), s, more); err != nil || !least.Complete ||
+			!slices.Equal(least.Keys, want) || !slices.Equal(least.Signatures, signed.Signatures) {
+			t.Errorf("three together: %+v, %v", least, err)
+		}
+		w.chain.Change("alice", func(a *nodetest.Account) {
+			a.Active = hive.Authority{WeightThreshold: 2, KeyAuths: a.Active.KeyAuths[1:]}
+		})
+		more.Signatures = more.Signatures[:2]
+		least, err := c.SignExact(t.Context(), s, more)
+		if err != nil || !least.Complete || !slices.Equal(least.Signatures, more.Signatures) {
+			t.Errorf("without ours: %+v, %v", least, err)
+		}
+		w.shareActive()
 		if _, err := w.nodeCall("broadcast_transaction", string(signed.Transaction)); err != nil {
 			t.Errorf("sent by the application: %v", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -36,8 +37,9 @@ const (
 	headAgain = 15 * time.Second
 	// signersWait is how long a request waits for nodes to say who has to sign.
 	signersWait = 5 * time.Second
-	// signersAgain is for how long after that in vain nobody asks them again: requests of the app
-	// wait behind it for their turn.
+	// signersAgain is for how long after that in vain they are not asked again for the same app:
+	// its requests wait behind that one for their turn. Others ask, since an app may choose
+	// accounts for which nodes take long.
 	signersAgain = 15 * time.Second
 	// maxShift bounds, in seconds, how far an expiration is moved to make the id unique.
 	maxShift = 60
@@ -215,7 +217,7 @@ func (a *Agent) lookAtSigners(ctx context.Context, p *proposal) {
 			ours = append(ours, public) // without one of them it is refused, see decide
 		}
 	}
-	p.signers, err = a.whoSigns(ctx, p.tx.tx, ours, others)
+	p.signers, err = a.whoSigns(ctx, p.run.app, p.tx.tx, ours, others)
 	switch {
 	case !p.request.Broadcast && err != nil:
 		a.log.Warn("signers not looked up: the application is not told what is missing", append(p.run.attrs(), "err",
@@ -230,23 +232,49 @@ func (a *Agent) lookAtSigners(ctx context.Context, p *proposal) {
 	}
 }
 
-// whoSigns asks nodes who has to sign a transaction.
-func (a *Agent) whoSigns(ctx context.Context, tx hive.Transaction, ours []hive.PublicKey,
+// whoSigns asks nodes, for an app, who has to sign a transaction.
+func (a *Agent) whoSigns(ctx context.Context, app string, tx hive.Transaction, ours []hive.PublicKey,
 	others []cosign.Signature) (*cosign.Signers, error) {
-	if last := a.noSigners.Load(); last != nil && time.Since(*last) < signersAgain {
+	if a.noSigners.last(app, signersAgain) {
 		return nil, errNoSigners
 	}
 	asking, cancel := context.WithTimeout(ctx, signersWait)
 	defer cancel()
 	signers, err := cosign.LookUp(asking, a.node.Authorities, tx, a.network, ours, others)
-	if now := time.Now(); err != nil {
-		a.noSigners.Store(&now)
+	if err != nil && ctx.Err() == nil {
+		a.noSigners.note(app, signersAgain)
 	}
 	return signers, err
 }
 
 // errNoSigners spares requests a wait in vain.
 var errNoSigners = errors.New("no Hive API node told a moment ago which signatures accounts ask for")
+
+// silences is when nodes were asked in vain, by app. The zero value is ready, and its methods may
+// be called concurrently.
+type silences struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+// last reports whether they were, for an app, less than so long ago.
+func (s *silences) last(app string, within time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, ok := s.at[app]
+	return ok && time.Since(at) < within
+}
+
+// note notes that they were now, and forgets what was longer ago.
+func (s *silences) note(app string, within time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.at == nil {
+		s.at = map[string]time.Time{}
+	}
+	maps.DeleteFunc(s.at, func(_ string, at time.Time) bool { return time.Since(at) >= within })
+	s.at[app] = time.Now()
+}
 
 // maker returns the app that made the transaction, empty if the wallet does.
 func (p *proposal) maker() string {

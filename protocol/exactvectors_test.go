@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"flag"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -26,6 +29,9 @@ type exactVectors struct {
 	Payloads    []exactPayload     `json:"payloads"`
 	Refused     []exactRefused     `json:"refused"`
 	Shared      exactShared        `json:"shared"`
+	// NoTransactions are in the place of a transaction, and refused.
+	NoTransactions []exactRefused    `json:"no_transactions"`
+	Expirations    []exactExpiration `json:"expirations"`
 }
 
 // exactShared is accounts, who signed the first transaction, and what is missing then.
@@ -63,6 +69,145 @@ type exactRefused struct {
 	Clear string `json:"clear"`
 }
 
+// The two forms of the operation of most vectors.
+const (
+	arrayForm  = `["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":"tea"}]`
+	objectForm = `{"type":"transfer_operation","value":{"from":"alice","to":"bob","amount":{"amount":"1000",` +
+		`"precision":3,"nai":"@@000000013"},"memo":"tea"}}`
+)
+
+// make fills in what follows from the JSON: each of its forms must be the same transaction.
+func (tx *exactTransaction) make(t *testing.T, key *hive.PrivateKey) {
+	t.Helper()
+	for _, text := range tx.JSON {
+		parsed, err := hive.Mainnet.ParseTransaction([]byte(text))
+		if err != nil {
+			t.Fatalf("%s: %v", tx.Name, err)
+		}
+		packed, err := hive.Mainnet.Serialize(parsed.Transaction)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tx.Bytes != "" && tx.Bytes != hex.EncodeToString(packed) {
+			t.Errorf("%s: the forms are not one transaction", tx.Name)
+		}
+		digest := hive.Mainnet.SigningDigest(packed)
+		signature, err := key.Sign(digest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tx.Bytes, tx.ID = hex.EncodeToString(packed), hive.TransactionID(packed).String()
+		tx.Digest, tx.Signature = digest.String(), signature.String()
+	}
+}
+
+// eachOperation returns the shortest sample of each operation that the chain's library made, in
+// both forms.
+func eachOperation(t *testing.T) (all []exactTransaction) {
+	t.Helper()
+	files, err := filepath.Glob("hive/testdata/tx/[0-9][0-9]-*.json")
+	if err != nil || len(files) < 40 {
+		t.Fatal(len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var samples []struct {
+			Op    jsontext.Value `json:"op"`
+			HF26  jsontext.Value `json:"op_hf26"`
+			Valid bool           `json:"stateless_valid"`
+		}
+		if err := json.Unmarshal(text, &samples); err != nil {
+			t.Fatal(err)
+		}
+		one := exactTransaction{}
+		for _, s := range samples {
+			op, err := hive.Mainnet.ParseOperation(s.Op)
+			if err != nil || !s.Valid || op.Validate() != nil || s.Op.Compact() != nil || s.HF26.Compact() != nil {
+				continue
+			}
+			if other, err := hive.Mainnet.ParseOperation(s.HF26); err != nil || !other.Equal(op) {
+				continue
+			}
+			if one.JSON == nil || len(s.Op) < len(one.JSON[0]) {
+				one = exactTransaction{Name: op.Name(), JSON: []string{string(s.Op), string(s.HF26)}}
+			}
+		}
+		if one.JSON != nil {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+// notTransactions are no transactions that may be signed.
+func notTransactions(t *testing.T, frame func(string) string) []exactRefused {
+	t.Helper()
+	good := frame(arrayForm)
+	with := func(was, is string) string {
+		t.Helper()
+		if !strings.Contains(good, was) {
+			t.Fatal(was)
+		}
+		return strings.Replace(good, was, is, 1)
+	}
+	all := []exactRefused{
+		{"no operations", frame("")},
+		{"an operation that the chain does not know", frame(`["pay",{}]`)},
+		{"an operation of the chain's own making", frame(`["producer_reward",{"producer":"alice","vesting_shares":` +
+			`"1.000000 VESTS"}]`)},
+		{"an amount without its decimals", with("1.000 HBD", "1 HBD")},
+		{"an amount in another asset", with("1.000 HBD", "1.000 USD")},
+		{"an amount below zero", with("1.000 HBD", "-1.000 HBD")},
+		{"a name that no account has", with(`"bob"`, `"Bob"`)},
+		{"a member that the operation does not have", with(`"memo":"tea"`, `"memo":"tea","fee":1`)},
+		{"a member twice", with(`"memo":"tea"`, `"memo":"tea","memo":"gin"`)},
+		{"an extension", with(`"extensions":[]`, `"extensions":[["void_t",{}]]`)},
+		{"a reference block number of 17 bits", with(`"ref_block_num":4660`, `"ref_block_num":65536`)},
+		{"a reference block number that is a text", with(`"ref_block_num":4660`, `"ref_block_num":"4660"`)},
+		{"a prefix of 33 bits", with("305419896", "4294967296")},
+		{"a prefix below zero", with("305419896", "-1")},
+		{"an expiration without seconds", with("2030-01-01T00:00:00", "2030-01-01T00:00")},
+		{"an expiration with a zone", with("2030-01-01T00:00:00", "2030-01-01T00:00:00+01:00")},
+		{"a day that there is not", with("2030-01-01T00:00:00", "2030-02-30T00:00:00")},
+		{"no expiration", with(`"expiration":"2030-01-01T00:00:00",`, "")},
+	}
+	for _, one := range all {
+		parsed, err := hive.Mainnet.ParseTransaction([]byte(one.Clear))
+		for _, op := range parsed.Operations {
+			err = errors.Join(err, op.Validate())
+		}
+		text := `{"key_type":"active","tx":` + one.Clear + `,"broadcast":false,"nonce":1700000000000}`
+		if _, refused := protocol.DecodeSignReqData([]byte(text)); err == nil && refused == nil {
+			t.Errorf("%s: taken", one.Why)
+		}
+	}
+	return all
+}
+
+// exactExpiration is whether a wallet takes an expiration, by its setting and the chain's time.
+// agent TestExpirationsOfVectors holds the wallet to it.
+type exactExpiration struct {
+	ChainTime  string `json:"chain_time"`
+	Most       int    `json:"most_seconds"` // ahead of the chain's time
+	Expiration string `json:"expiration"`
+	Taken      bool   `json:"taken"`
+}
+
+func expirations() (all []exactExpiration) {
+	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	const form = "2006-01-02T15:04:05"
+	for _, most := range []int{60, 3600, 24 * 3600} {
+		for _, ahead := range []int{-1, 0, 1, most - 1, most, most + 1} {
+			ends := at.Add(time.Duration(ahead) * time.Second)
+			all = append(all, exactExpiration{at.Format(form), most, ends.Format(form), ahead > 0 && ahead <= most})
+		}
+	}
+	return all
+}
+
 // TestExactVectors makes the vectors of the proposal from labels, and compares them with the file.
 func TestExactVectors(t *testing.T) {
 	const path, passphrase = "../examples/docs/exact.json", "6cb8c9ab-3d53-4d2b-8a3b-5f0a1c2d3e4f"
@@ -80,31 +225,20 @@ func TestExactVectors(t *testing.T) {
 			`"operations":[` + ops + `],"extensions":[]}`
 	}
 	tx := exactTransaction{Name: "a transfer", JSON: []string{
-		frame(`["transfer",{"from":"alice","to":"bob","amount":"1.000 HBD","memo":"tea"}]`),
-		frame(`{"type":"transfer_operation","value":{"from":"alice","to":"bob","amount":{"amount":"1000",` +
-			`"precision":3,"nai":"@@000000013"},"memo":"tea"}}`),
-	}}
-	for _, text := range tx.JSON {
-		parsed, err := hive.Mainnet.ParseTransaction([]byte(text))
-		if err != nil {
-			t.Fatal(err)
-		}
-		packed, err := hive.Mainnet.Serialize(parsed.Transaction)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if tx.Bytes != "" && tx.Bytes != hex.EncodeToString(packed) {
-			t.Error("the forms are not one transaction")
-		}
-		digest := hive.Mainnet.SigningDigest(packed)
-		signature, err := key.Sign(digest)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tx.Bytes, tx.ID = hex.EncodeToString(packed), hive.TransactionID(packed).String()
-		tx.Digest, tx.Signature = digest.String(), signature.String()
-	}
+		frame(arrayForm), frame(objectForm)}}
+	tx.make(t, key)
 	v.Transaction = append(v.Transaction, tx)
+	for _, one := range eachOperation(t) {
+		one.JSON = []string{frame(one.JSON[0]), frame(one.JSON[1])}
+		one.make(t, key)
+		v.Transaction = append(v.Transaction, one)
+	}
+	both := exactTransaction{Name: "two operations, in two forms", JSON: []string{
+		frame(arrayForm + "," + arrayForm), frame(arrayForm + "," + objectForm), frame(objectForm + "," + objectForm)}}
+	both.make(t, key)
+	v.Transaction = append(v.Transaction, both)
+	v.NoTransactions = notTransactions(t, frame)
+	v.Expirations = expirations()
 	signedBy := func(label string) string {
 		raw, err := hex.DecodeString(tx.Digest)
 		if err != nil {
@@ -135,6 +269,8 @@ func TestExactVectors(t *testing.T) {
 			`"],"missing":[{"account":"alice","authority":"active","weight":1,"threshold":2}]}`},
 		{Name: "sign_ack data, nothing is missing", Clear: `{"id":"` + tx.ID + `","signatures":["` + tx.Signature +
 			`"],"missing":[]}`},
+		{Name: "sign_ack data, the second signature of the request is superfluous", Clear: `{"id":"` + tx.ID +
+			`","signatures":["` + tx.Signature + `"],"missing":[],"superfluous":[2]}`},
 	} {
 		salt := [8]byte{byte(i), 1, 2, 3, 4, 5, 6, 7}
 		p.Passphrase, p.Salt = passphrase, hex.EncodeToString(salt[:])
@@ -173,7 +309,7 @@ func TestExactVectors(t *testing.T) {
 			t.Errorf("%s: %+v, %v", p.Name, data, err)
 		}
 	}
-	for _, p := range v.Payloads[9:11] {
+	for _, p := range v.Payloads[9:12] {
 		data, err := protocol.DecodeSignAckData([]byte(p.Clear))
 		if again, _ := data.Encode(); err != nil || string(again) != p.Clear {
 			t.Errorf("%s: %+v, %v", p.Name, data, err)

@@ -100,6 +100,8 @@ func FuzzDecodeSignAckData(f *testing.F) {
 	f.Add([]byte(`{"id":"` + strings.Repeat("0a", 20) + `","signatures":["` + aSignature + `"]}`))
 	f.Add([]byte(`{"id":"` + strings.Repeat("0a", 20) + `","signatures":["` + aSignature + `"],"missing":[` +
 		`{"account":"alice","authority":"active","weight":1,"threshold":2}]}`))
+	f.Add([]byte(`{"id":"` + strings.Repeat("0a", 20) + `","signatures":["` + aSignature + `"],"missing":[],` +
+		`"superfluous":[0,2]}`))
 	fuzzPayload(f, protocol.DecodeSignAckData)
 }
 func FuzzDecodeChallengeReqData(f *testing.F) { fuzzPayload(f, protocol.DecodeChallengeReqData) }

@@ -3,6 +3,7 @@ package protocol
 import (
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"pksa/protocol/hive"
@@ -194,6 +195,10 @@ type SignAckData struct {
 	// nodes said to the wallet: at most MaxMissing, of accounts in posting, active or owner. Empty
 	// and not nil: they suffice. Nil: the request did not ask, or no node told.
 	Missing []hive.Shortfall
+	// Superfluous is which signatures the chain does not need, where Missing is empty and not nil:
+	// their positions in the list of those of the answer and then those of the request, from 0 on,
+	// in order. One at least is needed.
+	Superfluous []int
 }
 
 // maxSignatures is more than a transaction has of one wallet: one for each role.
@@ -202,7 +207,7 @@ const maxSignatures = 8
 // DecodeSignAckData reads that payload on the application's side. The caller compares the id with
 // that of its transaction and checks the signatures. Errors are *DecodeError.
 func DecodeSignAckData(text []byte) (SignAckData, error) {
-	o := readPayload("sign_ack_data", text, "id", "signatures", "missing")
+	o := readPayload("sign_ack_data", text, "id", "signatures", "missing", "superfluous")
 	data := SignAckData{}
 	if id := o.text("id"); o.err == nil {
 		var err error
@@ -217,10 +222,37 @@ func DecodeSignAckData(text []byte) (SignAckData, error) {
 	if _, ok := o.raw("missing"); ok {
 		data.Missing = o.missing()
 	}
+	if _, ok := o.raw("superfluous"); ok {
+		data.Superfluous = o.superfluous()
+		if o.err == nil && !data.superfluousFit() {
+			o.fail("superfluous", ReasonValue)
+		}
+	}
 	if o.err != nil {
 		return SignAckData{}, o.failed()
 	}
 	return data, nil
+}
+
+// superfluous reads positions of signatures.
+func (o *object) superfluous() (list []int) {
+	for _, value := range o.elements("superfluous", maxSignatures+MaxSignatures) {
+		list = append(list, int(o.parseInteger("superfluous", value, 0)))
+	}
+	return list
+}
+
+// superfluousFit reports whether they stand in order, name one at least and not all that there may
+// be, and the others suffice.
+func (d SignAckData) superfluousFit() bool {
+	last := -1
+	for _, at := range d.Superfluous {
+		if at <= last || at >= len(d.Signatures)+MaxSignatures {
+			return false
+		}
+		last = at
+	}
+	return last >= 0 && d.Missing != nil && len(d.Missing) == 0 && len(d.Superfluous) < len(d.Signatures)+MaxSignatures
 }
 
 // missing reads which authorities are not satisfied.
@@ -261,6 +293,18 @@ func (d SignAckData) Encode() ([]byte, error) {
 	w.signatures("signatures", d.Signatures)
 	if d.Missing != nil {
 		w.missing(d.Missing)
+	}
+	if d.Superfluous != nil {
+		if !d.superfluousFit() {
+			w.fail("superfluous", "value not allowed")
+		}
+		w.name("superfluous")
+		w.buf = append(w.buf, '[')
+		for _, at := range d.Superfluous {
+			w.element()
+			w.buf = strconv.AppendInt(w.buf, int64(at), 10)
+		}
+		w.buf = append(w.buf, ']')
 	}
 	w.close()
 	return w.payload()

@@ -38,13 +38,13 @@ type Signed struct {
 	// or what the relay made of it.
 	Confirmed bool
 	// Transaction is the signed transaction as JSON, ready for a node; nil if the wallet broadcast
-	// it. It has all signatures of others that the request had, also those that the chain does not
-	// need: a wallet that broadcasts leaves these out.
+	// it, unless SignExact was called. It has Signatures, then.
 	Transaction json.RawMessage
 	// Keys are the keys that signed, recovered from the signatures; nil if the wallet broadcast.
 	Keys []hive.PublicKey
-	// Signatures, of SignExact only, are those of the request and of the wallet, one of each key:
-	// what the next keeper gets.
+	// Signatures, of SignExact only, are those of the wallet and of the request, one of each key:
+	// what the next keeper gets. Once they suffice, those are left out that the chain does not
+	// need, by the word of the wallet: one of its own, too, if the others suffice without.
 	Signatures []hive.Signature
 	// Complete says that these signatures suffice, by the word of the wallet, which asked the
 	// chain; Missing is which authorities they do not satisfy. Neither is set if the wallet does
@@ -238,13 +238,14 @@ func (s signing) acceptExact(ctx context.Context, session *Session, m protocol.A
 		return nil, err
 	}
 	signed.Complete, signed.Missing = data.Missing != nil && len(data.Missing) == 0, data.Missing
-	signed.Signatures = data.Signatures
-	if len(order.others) == 0 {
-		return signed, nil
+	keys, signatures := append(signed.Keys, order.by...), append(data.Signatures, order.others...)
+	if n := len(data.Superfluous); n > 0 && (data.Superfluous[n-1] >= len(keys) || n == len(keys)) {
+		return nil, badAnswer("signature %d is called superfluous, of %d", data.Superfluous[n-1]+1, len(keys))
 	}
-	for i, key := range order.by {
-		if !slices.Contains(signed.Keys, key) {
-			signed.Keys, signed.Signatures = append(signed.Keys, key), append(signed.Signatures, order.others[i])
+	signed.Keys, signed.Signatures = nil, nil
+	for i, key := range keys {
+		if !slices.Contains(data.Superfluous, i) && !slices.Contains(signed.Keys, key) {
+			signed.Keys, signed.Signatures = append(signed.Keys, key), append(signed.Signatures, signatures[i])
 		}
 	}
 	signed.Transaction, err = network.AppendJSON(nil, hive.SignedTransaction{Transaction: t,

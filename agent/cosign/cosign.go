@@ -145,3 +145,27 @@ func (s *Signers) Choose(ours []Signature) []hive.Signature {
 	}
 	return chosen
 }
+
+// Superfluous returns which signatures Choose leaves out: their positions in the list of ours and
+// then of those that came with the request, as they came. They are none if not all that there are
+// suffice.
+func (s *Signers) Superfluous(ours []Signature, asked []hive.Signature) []int {
+	chosen := s.Choose(ours)
+	if len(chosen) == 0 {
+		return nil
+	}
+	var all []hive.Signature
+	for _, one := range ours {
+		all = append(all, one.Made)
+	}
+	var left []int
+	for i, made := range append(all, asked...) {
+		at := slices.Index(chosen, made)
+		if at < 0 {
+			left = append(left, i)
+			continue
+		}
+		chosen = slices.Delete(chosen, at, at+1) // the same once more is superfluous
+	}
+	return left
+}

@@ -248,6 +248,74 @@ func TestSigners(t *testing.T) {
 }
 
 // TestRecover: a signature is by the key that it is by over this digest, and some are by none.
+// Which signatures are superfluous is told of the list that came, whatever stands there twice. With
+// several, members are looked up that make one superfluous; one key that suffices ends it. Nobody's
+// signature suffices for an account that the chain does not have.
+func TestSuperfluous(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		chain := nodetest.NewChain(nodetest.Options{})
+		n := chain.NewNode("a")
+		keyed := func(threshold uint32, weight uint16, labels ...string) (a hive.Authority) {
+			a.WeightThreshold = threshold
+			for _, label := range labels {
+				a.KeyAuths = append(a.KeyAuths, hive.KeyWeight{Key: key(label).Public(), Weight: weight})
+			}
+			return a
+		}
+		club, solo := keyed(2, 1, "a", "b", "c"), keyed(2, 2, "a", "b")
+		club.AccountAuths = []hive.AccountWeight{{Account: "bert", Weight: 2}}
+		for name, active := range map[hive.AccountName]hive.Authority{"club": club, "solo": solo,
+			"bert": keyed(1, 1, "a", "d")} {
+			chain.AddAccount(nodetest.Account{Name: name, Active: active})
+		}
+		for _, c := range []struct {
+			from   string
+			ours   []string
+			others []string
+			want   []int
+			calls  int
+		}{
+			{"club", []string{"a"}, nil, nil, 2},           // by bert
+			{"club", []string{"b"}, []string{"c"}, nil, 2}, // both are needed
+			{"club", []string{"b"}, []string{"c", "c", "b"}, []int{2, 3}, 2},
+			{"club", []string{"b"}, []string{"stranger", "c"}, []int{1}, 2},
+			{"club", []string{"b"}, []string{"a"}, []int{0}, 2}, // a signs for bert
+			{"club", []string{"b"}, []string{"d", "c"}, []int{0, 2}, 2},
+			{"club", []string{"b"}, nil, nil, 2}, // not enough
+			{"solo", []string{"a"}, nil, nil, 1},
+			{"solo", []string{"a"}, []string{"a"}, []int{1}, 1},
+			{"solo", []string{"a"}, []string{"b"}, []int{1}, 1},
+			{"nobody", []string{"a"}, []string{"b"}, nil, 1},
+		} {
+			s := newSigning(t, chain, n, fmt.Sprintf(
+				`["transfer",{"from":%q,"to":"bob","amount":"1.000 HIVE","memo":""}]`, c.from))
+			made := func(labels []string) []cosign.Signature {
+				list, err := cosign.Recover(s.digest, s.by(labels...))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return list
+			}
+			var keys []hive.PublicKey
+			for _, label := range c.ours {
+				keys = append(keys, key(label).Public())
+			}
+			a := &asker{chain: chain}
+			signers, err := cosign.LookUp(t.Context(), a.ask, s.tx, hive.Mainnet, keys, made(c.others))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := signers.Superfluous(made(c.ours), s.by(c.others...))
+			if !slices.Equal(got, c.want) || len(a.calls) != c.calls {
+				t.Errorf("%+v: %v after %d calls", c, got, len(a.calls))
+			}
+			if lacks := signers.Missing(keys); c.from == "nobody" && (len(lacks) != 1 || lacks[0].Threshold != 0) {
+				t.Errorf("of an account that is not there: %+v", lacks)
+			}
+		}
+	})
+}
+
 func TestRecover(t *testing.T) {
 	digest := hive.HashText("a")
 	good, err := key("a").Sign(digest)

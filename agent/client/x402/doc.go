@@ -26,9 +26,9 @@
 // proof and no offer leaves the host that the caller named, and it talks plaintext to loopback
 // only. What all calls together may pay is for the wallet's policy to say.
 //
-// A proof names receiver and amount, and not the server: the scheme fixes the memo. A server that has
-// one can show it to another server which is paid by the same account. The money goes where the
-// caller said, and once.
+// A proof names receiver and amount, and not the server: the scheme fixes the memo. A server that
+// has one can show it to another server, if the same account is paid for that. The money goes where
+// the caller said, and once.
 //
 // A server can take the payment and serve nothing. No protocol of this kind prevents that: keep
 // Terms.Most small.

@@ -136,10 +136,10 @@ type Payment struct {
 
 // Errors after which nothing is known yet, or something was paid for nothing.
 var (
-	// ErrUnanswered means that the wallet was asked, and that its answer was lost or is not certain:
-	// it may have signed and counted the transfer, which nobody can carry out since nobody has the
-	// signature. Call Do again with an equal request: as long as the transfer lives, the wallet is
-	// asked for the same one, which it counts once.
+	// ErrUnanswered means that the wallet was asked, and that its answer was lost or is not
+	// certain: it may have signed and counted the transfer, which nobody can carry out since nobody
+	// has the signature. Call Do again with an equal request: as long as the transfer lives, the
+	// wallet is asked for the same one, which it counts once.
 	ErrUnanswered = errors.New("the wallet gave no certain answer")
 	// ErrLate means that the wallet's signature came too late to be of use. The proof was not sent.
 	ErrLate = errors.New("the signature came too late")

@@ -490,8 +490,9 @@ func TestLostAnswersOfTheWallet(t *testing.T) {
 			fail(100, client.ErrLost)
 			terms := x402.Terms{Most: most.Most, To: []hive.AccountName{"shop", "mallory"}}
 			_, _, err := p.Do(request(t, t.Context(), http.MethodGet, page, ""), terms)
-			if same := bytes.Equal(asked[0], first); !errors.Is(err, x402.ErrUnanswered) || same != (name == "the same") {
-				t.Errorf("%s: the same transfer: %t, %v", name, same, err)
+			again := bytes.Equal(asked[0], first)
+			if !errors.Is(err, x402.ErrUnanswered) || again != (name == "the same") {
+				t.Errorf("%s: the same transfer: %t, %v", name, again, err)
 			}
 		}
 	})

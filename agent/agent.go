@@ -286,6 +286,17 @@ func (a *Agent) Run(ctx context.Context) error {
 		}
 	}
 	background.Go(func() { every(ctx, tidyEvery, a.tidy) })
+	background.Go(func() {
+		select {
+		case <-a.ledger.Deposed():
+			// Whatever it could say from here on, the other copy may have said otherwise.
+			a.log.Error("another copy of this wallet has taken the ledger over: this one ends at once")
+			quit()
+			abandon()
+			stopLinks()
+		case <-ctx.Done():
+		}
+	})
 	background.Go(func() { a.desk.Run(ctx) })
 	background.Go(func() { a.tryAtStart(ctx) })
 	background.Go(func() {
@@ -336,6 +347,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	links.Wait()
 	a.running.wait(calm)
 	background.Wait()
+	if isClosed(a.ledger.Deposed()) {
+		return ledger.ErrDeposed // nothing more is recorded
+	}
 	if !a.hasBegun() { // nothing was recorded, and the clock may be wrong
 		return errors.Join(a.beginFailed, a.twins.yieldError())
 	}

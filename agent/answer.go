@@ -108,6 +108,11 @@ func (a *Agent) send(ctx context.Context, d delivered, m protocol.Answer) {
 	if m == nil || d.link == nil { // nothing to say, or our own request
 		return
 	}
+	if !a.ledger.Leads() {
+		// Another copy may have answered by now. If none has, this one is asked again.
+		a.log.Warn("answer kept: the lease of the ledger has ended", d.attrs()...)
+		return
+	}
 	err := d.link.Answer(ctx, d.msg.Account, m)
 	switch {
 	case errors.Is(err, link.ErrNotConnected):

@@ -22,6 +22,9 @@ import (
 func (a *Agent) carryOut(ctx context.Context, g granted, p *proposal) {
 	r, tx, request := g.run, p.tx, p.request
 	signed, err := a.sign(g, p)
+	if err == nil && !a.ledger.Leads() {
+		err = errLeaseEnded // what was signed goes nowhere
+	}
 	if err != nil {
 		a.finish(ctx, g, ending{outcome: "not signed", reason: err.Error(),
 			answer: r.nack(protocol.TextInternal), failed: true})
@@ -141,6 +144,9 @@ func (a *Agent) reach(g granted, roles ...hive.Role) ([]*keystore.Key, error) {
 	if !g.admitted {
 		return nil, errNotAdmitted
 	}
+	if !a.ledger.Leads() {
+		return nil, errLeaseEnded
+	}
 	var keys []*keystore.Key
 	for _, role := range roles {
 		key, held := a.keys.Key(g.run.msg.Account, role)
@@ -154,6 +160,10 @@ func (a *Agent) reach(g granted, roles ...hive.Role) ([]*keystore.Key, error) {
 
 // errNotAdmitted is a mistake of this program.
 var errNotAdmitted = errors.New("no commit allows the request")
+
+// errLeaseEnded says that another copy may have taken the ledger over since the request was
+// admitted: that one answers it.
+var errLeaseEnded = errors.New("the lease of the ledger has ended")
 
 // signsFor reports whether a signing key is the one that each operation for a witness names: the
 // chain takes no other.

@@ -100,11 +100,11 @@ var testRows = []row{
 		"agent/passkey/passkeytest"}},
 	{"agent", []string{"agent/service"}}, // its tests run the agent as the program does
 	{"cmd/pksa", []string{"agent/ledger/pg/pgtest"}},
-	{"agent/ledger/...", []string{"agent/ledger/pg/pgtest"}},             // servers of a test
-	{"agent/audit", []string{"agent/passkey"}},                           // it makes approvals to check
-	{"agent/service", []string{"agent/client"}},                          // an application asks the wallet that runs
-	{"agent/harden", []string{"agent", "agent/control", "agent/ledger"}}, // what an agent does with files
-	{"agent/yamlnode", []string{"agent/config", "agent/policy"}},         // they read the same YAML alike
+	{"agent/ledger/...", []string{"agent/ledger/pg/pgtest"}},              // servers of a test
+	{"agent/audit", []string{"agent/passkey"}},                            // it makes approvals to check
+	{"agent/service", []string{"agent/client", "agent/ledger/pg/pgtest"}}, // an application asks the wallet that runs
+	{"agent/harden", []string{"agent", "agent/control", "agent/ledger"}},  // what an agent does with files
+	{"agent/yamlnode", []string{"agent/config", "agent/policy"}},          // they read the same YAML alike
 }
 
 // narrow packages import less of the module than their folder may: only what stands here.

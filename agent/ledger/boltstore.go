@@ -271,6 +271,10 @@ func rewrite(old *bolt.DB, path string, disk durable.Disk, journal *journal) (*b
 
 func (s *boltStore) identity() string { return "" }
 
+func (s *boltStore) overtaken() <-chan struct{} { return nil }
+
+func (s *boltStore) leads() bool { return true }
+
 // retired is in the names of what is left of a ledger that was moved.
 const retired = ".moved-"
 

@@ -117,6 +117,10 @@ func (l *Ledger) delay(failures int) time.Duration {
 // commit applies the steps in one commit and tells those who wait. It reports whether it did. With
 // them, or without any, it drops a portion of a written segment.
 func (l *Ledger) commit(ops []*op) bool {
+	if isClosed(l.Deposed()) {
+		l.depose(ops)
+		return false
+	}
 	if l.held.Load() {
 		l.refuse(ops, ErrClock)
 		return false
@@ -129,6 +133,10 @@ func (l *Ledger) commit(ops []*op) bool {
 		return true
 	}
 	b, err := l.transact(ops)
+	if errors.Is(err, ErrDeposed) {
+		l.depose(ops)
+		return false
+	}
 	if err != nil {
 		l.o.Logger.Error("commit did not succeed", "requests", len(ops), "err", err)
 		// First of all, before anybody is told: the store may hold the batch or not, so neither
@@ -152,6 +160,30 @@ func (l *Ledger) commit(ops []*op) bool {
 		}
 	}
 	return true
+}
+
+// depose ends the ledger for good. What has happened already is for the one that has taken over to
+// find out, as after a crash.
+func (l *Ledger) depose(ops []*op) {
+	if !errors.Is(l.Err(), ErrDeposed) {
+		l.o.Logger.Error("nothing is committed any more", "err", ErrDeposed)
+		l.setBroken(ErrDeposed, false)
+	}
+	l.queue.committed(ops)
+	for _, o := range ops {
+		if o.done != nil {
+			o.done <- ErrDeposed
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // refuse returns err to the waiting callers, whose steps were not committed. It queues the steps
@@ -236,6 +268,9 @@ func (l *Ledger) shut() error {
 	l.abandonRotation()
 	if err := l.Err(); err != nil {
 		l.setBroken(err, false) // nobody begins to read any more
+		if errors.Is(err, ErrDeposed) {
+			err = nil // whoever closes it has heard of that, and there is nothing to bring to an end
+		}
 		return errors.Join(err, l.store.close())
 	}
 	err := l.replaceMark()

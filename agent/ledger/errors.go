@@ -33,6 +33,10 @@ var (
 	ErrExists = errors.New("ledger exists already")
 	// ErrLocked means that another running copy holds the ledger.
 	ErrLocked = errors.New("ledger is in use by another running copy")
+	// ErrDeposed means that another copy of the wallet has opened the ledger since this one did, as
+	// it may where a ledger is not in a file. Nothing of the call was committed, and this ledger
+	// commits nothing more.
+	ErrDeposed = errors.New("another running copy has taken the ledger over")
 	// ErrOther means that the ledger belongs to another keystore: it has another id, or our key
 	// does not open its values.
 	ErrOther = errors.New("ledger belongs to another keystore")

@@ -42,6 +42,10 @@ func (s *faultyStore) secure() error {
 
 func (s *faultyStore) identity() string { return s.under.identity() }
 
+func (s *faultyStore) overtaken() <-chan struct{} { return s.under.overtaken() }
+
+func (s *faultyStore) leads() bool { return s.under.leads() }
+
 func (s *faultyStore) retire(heir string) error {
 	return s.around("retire", func() error { return s.under.retire(heir) })
 }

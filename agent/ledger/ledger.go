@@ -283,6 +283,18 @@ func (l *Ledger) ComesRound(ctx context.Context) error {
 	return nil
 }
 
+// Deposed returns what is closed when another copy of the wallet was found to have taken the ledger
+// over. From then on this one answers every call with an error, mostly [ErrDeposed], and its owner
+// says nothing more to anybody about what is in it. nil: the ledger is in a file, which nobody can
+// take over.
+func (l *Ledger) Deposed() <-chan struct{} { return l.store.overtaken() }
+
+// Leads reports whether no other copy of the wallet can have taken the ledger over by now, by the
+// clock of this process. Whoever is about to use a key, or to say what it made, asks first: a
+// process that stood still, or lost its database, may have been replaced. It is a courtesy that
+// makes late answers rare; what is committed decides.
+func (l *Ledger) Leads() bool { return l.store.leads() }
+
 // Now returns ledger time: the later of the wall clock, without its steps (see
 // [Ledger.AgreeClock]), and the time of the last record.
 func (l *Ledger) Now() time.Time {

@@ -82,6 +82,10 @@ func (s *memStore) secure() error { return s.held(func() error { s.secured = tru
 
 func (s *memStore) identity() string { return "memory" }
 
+func (s *memStore) overtaken() <-chan struct{} { return nil }
+
+func (s *memStore) leads() bool { return true }
+
 func (s *memStore) retire(heir string) error {
 	return s.held(func() error { s.disk.made, s.disk.holder, s.disk.heir = false, nil, heir; return nil })
 }

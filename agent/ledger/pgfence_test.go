@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pksa/agent/ledger/pg"
 	"pksa/agent/ledger/pg/pgtest"
@@ -98,8 +99,43 @@ func tryLateCommit(t *testing.T, server *pgtest.Server) {
 	s.want(<-result, ErrLocked)
 	s.holds(second, bucketSlots)
 	s.must(second.close())
+	s.want(first.open(), ErrDeposed) // for good: what it knows is of before
+	s.holds(s.opened(s.at()), bucketSlots)
+}
+
+// tryLeads: a store whose process hears nothing of its database knows that it may have been
+// replaced, some time before it can be; and one that was replaced hears of it by itself.
+func tryLeads(t *testing.T, server *pgtest.Server) {
+	s, o := pgShelf(t, server)
+	s.must(s.made().close())
+	proxy, through := server.Proxy(o)
+	first := newPGStore(pgOptions{Options: through, lease: time.Second})
 	s.opened(first)
-	s.holds(first, bucketSlots)
+	for begun := time.Now(); time.Since(begun) < 2*time.Second; time.Sleep(10 * time.Millisecond) {
+		if !first.leads() || isClosed(first.overtaken()) {
+			t.Fatal("it does not lead, and says all the time that it is there")
+		}
+	}
+	never := func() bool { return false }
+	proxy.Each(never, nil)
+	for first.leads() {
+		time.Sleep(time.Millisecond)
+	}
+	second := newPGStore(pgOptions{Options: o, lease: time.Minute})
+	s.want(second.open(), ErrLocked) // a part of the lease is left
+	for second.open() != nil {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if isClosed(first.overtaken()) || !second.leads() {
+		t.Error("it knows of another one before it has heard of it")
+	}
+	proxy.Each(nil, nil)
+	<-first.overtaken()
+	if first.leads() {
+		t.Error("it leads and was overtaken")
+	}
+	s.want(first.open(), ErrDeposed)
+	s.must(second.close())
 }
 
 // tryLostAnswer loses the answer to a commit that is done, or the commit itself. Nobody

@@ -42,9 +42,12 @@ type pgStore struct {
 	conns  pgConns
 
 	mu    sync.RWMutex
-	epoch int64  // zero while the store is not open
-	named string // identity, from create or open on
-	quiet func() // ends the heartbeats of the epoch
+	epoch int64     // zero while the store is not open
+	named string    // identity, from create or open on
+	quiet func()    // ends the heartbeats of the epoch
+	heard time.Time // when the last transaction was begun whose fence has held
+	lost  bool      // over is closed
+	over  chan struct{}
 	beats sync.WaitGroup
 
 	secured bool // owned by whoever may call commit
@@ -71,6 +74,9 @@ const (
 	// row that somebody else has, and for what follows within a transaction.
 	pgStatement = 25 * time.Second
 	pgWait      = 10 * time.Second
+	// pgMargin is how much earlier than the server's this process takes a lease for ended, in parts
+	// of it: what is on its way then must arrive.
+	pgMargin = 5
 )
 
 // holderMark ends the name of the machine in that of a holder.
@@ -92,7 +98,8 @@ func newPGStore(o pgOptions) *pgStore {
 	if o.migrations == nil {
 		o.migrations = pgMigrations
 	}
-	return &pgStore{o: o, holder: newHolder(), conns: pgConns{o: o.Options, places: make(chan struct{}, pgMost)}}
+	return &pgStore{o: o, holder: newHolder(), over: make(chan struct{}),
+		conns: pgConns{o: o.Options, places: make(chan struct{}, pgMost)}}
 }
 
 // pgMigrations make each version of the schema from the one before. What stands here never changes:
@@ -173,7 +180,7 @@ const (
 )
 
 // errFenced means that another process has opened the store since.
-var errFenced = fmt.Errorf("%w: it has taken over", ErrLocked)
+var errFenced = fmt.Errorf("%w (%w)", ErrDeposed, ErrLocked)
 
 func (s *pgStore) place(err error) error { return fmt.Errorf("%s: %w", s.o.Address, err) }
 
@@ -254,13 +261,21 @@ func (s *pgStore) migrate(from int64) (steps []pg.Statement) {
 
 func (s *pgStore) open() error {
 	s.forget()
+	if isClosed(s.over) {
+		return s.place(errFenced)
+	}
 	version, err := s.version()
 	if err == nil && version == 0 {
 		err = ErrMissing
 	}
 	var epoch int64
+	begun := time.Now()
 	if err == nil {
 		epoch, err = s.lead()
+	}
+	if errors.Is(err, ErrLocked) && !s.lastHeard().IsZero() {
+		s.overtake()
+		err = errFenced
 	}
 	if err == nil && version < int64(len(s.o.migrations)) {
 		err = s.change(epoch, s.migrate(version)...)
@@ -271,7 +286,7 @@ func (s *pgStore) open() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ctx, quiet := context.WithCancel(context.Background())
-	s.epoch, s.quiet = epoch, quiet
+	s.epoch, s.quiet, s.heard = epoch, quiet, begun
 	s.beats.Go(func() { s.alive(ctx, epoch) })
 	return nil
 }
@@ -313,10 +328,51 @@ func (s *pgStore) alive(ctx context.Context, epoch int64) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			// The next commit says what is wrong, if there is something.
-			_ = s.runIn(ctx, s.o.lease, pgSettings, s.fence(epoch))
+			// What else is wrong, the next commit says.
+			_ = s.fencedIn(ctx, s.o.lease, epoch)
 		}
 	}
+}
+
+// fencedIn runs statements in one transaction of an epoch, and notes what its fence said.
+func (s *pgStore) fencedIn(ctx context.Context, most time.Duration, epoch int64, steps ...pg.Statement) error {
+	begun := time.Now()
+	err := s.runIn(ctx, most, append([]pg.Statement{pgSettings, s.fence(epoch)}, steps...)...)
+	switch {
+	case pg.IsCode(err, codeZero):
+		s.overtake()
+		return errFenced
+	case err == nil:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.heard.Before(begun) {
+			s.heard = begun
+		}
+	}
+	return err
+}
+
+func (s *pgStore) overtake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.lost {
+		s.lost = true
+		close(s.over)
+	}
+}
+
+func (s *pgStore) overtaken() <-chan struct{} { return s.over }
+
+func (s *pgStore) lastHeard() time.Time {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.heard
+}
+
+func (s *pgStore) leads() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return !s.lost && time.Since(s.heard) < s.o.lease-s.o.lease/pgMargin
 }
 
 // forget closes the store for this process alone, without a word to the database.
@@ -351,13 +407,6 @@ func (s *pgStore) opened() (int64, error) {
 		return 0, ErrUnavailable
 	}
 	return s.epoch, nil
-}
-
-func (s *pgStore) fenced(err error) error {
-	if pg.IsCode(err, codeZero) {
-		return errFenced
-	}
-	return err
 }
 
 func (s *pgStore) close() error {
@@ -576,8 +625,8 @@ func (s *pgStore) writeSegment(id segmentID, content iter.Seq2[[]byte, error]) e
 
 // change runs statements that change something, in one transaction of this epoch.
 func (s *pgStore) change(epoch int64, steps ...pg.Statement) error {
-	if err := s.run(append([]pg.Statement{pgSettings, s.fence(epoch)}, steps...)...); err != nil {
-		return s.place(s.fenced(err))
+	if err := s.fencedIn(context.Background(), pgTime, epoch, steps...); err != nil {
+		return s.place(err)
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ func TestPostgres(t *testing.T) {
 		"fence":            tryFence,
 		"fence in writing": tryFenceInWriting,
 		"late commit":      tryLateCommit,
+		"leads":            tryLeads,
 		"lost answer":      tryLostAnswer,
 		"crash":            tryCrash,
 		"refuses servers":  tryRefusesServers,

@@ -58,6 +58,12 @@ type store interface {
 	// identity names the store, from create or open on, so that no two stores of one ledger have
 	// the same. It is empty for a store in the file at the ledger's path.
 	identity() string
+	// overtaken returns what is closed when somebody else was found to have opened the store since;
+	// nil: nobody can do that unnoticed. It stays closed, and the store does not open again.
+	overtaken() <-chan struct{}
+	// leads reports whether nobody else can have opened the store by now, by the clock of this
+	// process alone. What is right never depends on that.
+	leads() bool
 	// retire takes an open store out of use, durably, and closes it: open finds none then, create
 	// makes another one, and what is in it stays for a person to look at, as far as it can. heir
 	// says for whom: letters and digits.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -18,6 +19,7 @@ import (
 //	database NAME            makes an empty database, and sets the variable NAME to its address
 //	copydatabase NAME OTHER  copies what the variable NAME leads to, and sets OTHER
 //	sql NAME STATEMENT       runs a statement in it
+//	overtake NAME            lets another machine lead as soon as the next wallet does
 func withDatabases(t *testing.T, params *testscript.Params) bool {
 	others := params.Condition
 	params.Condition = func(name string) (bool, error) {
@@ -27,7 +29,7 @@ func withDatabases(t *testing.T, params *testscript.Params) bool {
 		return others(name)
 	}
 	if pgtest.Missing() != nil {
-		for _, name := range []string{"database", "copydatabase", "sql"} {
+		for _, name := range []string{"database", "copydatabase", "sql", "overtake"} {
 			params.Cmds[name] = func(ts *testscript.TestScript, _ bool, _ []string) {
 				ts.Fatalf("%v", pgtest.Missing())
 			}
@@ -51,6 +53,18 @@ func withDatabases(t *testing.T, params *testscript.Params) bool {
 	}
 	params.Cmds["sql"] = func(ts *testscript.TestScript, _ bool, args []string) {
 		server.SQL(nameOf(ts, args[0]), strings.Join(args[1:], " "))
+	}
+	params.Cmds["overtake"] = func(ts *testscript.TestScript, _ bool, args []string) {
+		name := nameOf(ts, args[0])
+		epoch := func() string { return server.SQL(name, `SELECT epoch::text FROM pksa.leader`)[0] }
+		before := epoch()
+		go func() {
+			for epoch() == before {
+				time.Sleep(10 * time.Millisecond)
+			}
+			server.SQL(name, `UPDATE pksa.leader SET epoch = epoch + 1, holder = 'elsewhere/x',
+				until = now() + interval '1 hour'`)
+		}()
 	}
 	return true
 }

@@ -123,7 +123,7 @@ var rootHints = []string{"wrong-user", "other-user", "foreign-folder", "volume"}
 
 // databaseHints are hints that need a PostgreSQL server.
 var databaseHints = []string{"ledger-elsewhere", "ledger-database", "move-from", "database-empty", "database-locked",
-	"database-loss"}
+	"database-loss", "deposed"}
 
 // commandsIn returns the command lines of this program in a hint.
 func commandsIn(hint string) [][]string {

@@ -16,6 +16,7 @@ import (
 
 	"pksa/agent"
 	"pksa/agent/config"
+	"pksa/agent/ledger"
 	"pksa/agent/service"
 	"pksa/cmd/pksa/internal/systemd"
 	"pksa/keystore"
@@ -133,9 +134,13 @@ func readyText(cfg *config.Config, s agent.Status) string {
 		strings.Join(relays, ", "), count(len(s.Accounts), "account"), cfg.Home)
 }
 
-// yieldHint adds what can be done about a copy that has yielded to another one.
+// yieldHint adds what can be done about a copy that has yielded to another one, or in whose place
+// another one has opened the ledger.
 func yieldHint(err error) error {
 	var yielded *agent.YieldError
+	if errors.Is(err, ledger.ErrDeposed) {
+		return hint(err, adviceDeposed)
+	}
 	if !errors.As(err, &yielded) {
 		return err
 	}

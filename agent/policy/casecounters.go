@@ -180,10 +180,11 @@ func (p *Policy) counterCharge(one caseCounter) (Charge, string) {
 	charge := Charge{Limit: l.name, Unit: l.measure.String()}
 	split := url.Values{}
 	for name, text := range one.of {
-		if !slices.ContainsFunc(l.per, func(d dimension) bool { return d.name == name }) {
+		at := slices.IndexFunc(l.per, func(d dimension) bool { return d.name == name })
+		if at < 0 {
 			return charge, fmt.Sprintf("limit %q is not split by %s", l.name, name)
 		}
-		split.Set(name, dimText(text))
+		split.Set(name, l.per[at].write(text))
 	}
 	charge.Split = split.Encode()
 	if l.measure == measureSpend {

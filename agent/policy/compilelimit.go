@@ -273,12 +273,7 @@ func (c *compiler) readDimension(n *yamlnode.Node, l *limit) {
 	field, isField := strings.CutPrefix(text, ".")
 	switch {
 	case isField:
-		d.field = field
-		// The value names the counter, so there has to be one value, written in one way.
-		c.checkField(n, l, fieldUse{
-			field: field, key: "per", wanted: "a field with a single value",
-			fits: func(sh *shape) bool { return !sh.hasMembers() && !sh.absent && sh.kind != aRatio },
-		})
+		c.readSplit(n, l, &d, field)
 	case !slices.Contains([]string{"account", "app", "actor"}, text):
 		c.Complain(n, "per: %s is none of account, app, actor, .field%s", quote(text), l.dimensionHint(text))
 		return
@@ -287,6 +282,23 @@ func (c *compiler) readDimension(n *yamlnode.Node, l *limit) {
 		c.Complain(n, "%s stands here twice", text)
 	}
 	l.per = append(l.per, d)
+}
+
+// readSplit reads a field, or a path into the JSON that it holds.
+func (c *compiler) readSplit(n *yamlnode.Node, l *limit, d *dimension, field string) {
+	// The value names the counter, so there has to be one value, written in one way.
+	use := fieldUse{
+		field: field, key: "per", wanted: "a field with a single value, or a path into JSON such as .json.symbol",
+		fits: func(sh *shape) bool { return !sh.hasMembers() && !sh.absent && sh.kind != aRatio },
+	}
+	if names, ok := path(d.name); ok && len(names) > 1 {
+		use.field, d.path = names[0], names[1:]
+		use.wanted, use.fits = "a path into a field that holds JSON", func(sh *shape) bool {
+			return sh.kind == aJSONText
+		}
+	}
+	d.field = use.field
+	c.checkField(n, l, use)
 }
 
 // dimensionHint returns what to write instead of a word that a limit cannot be split by.

@@ -264,6 +264,11 @@ func TestProofs(t *testing.T) {
 			both(sends("to: $account")),
 			"transfer", false, false,
 		},
+		"a session is denied": {
+			"  - {name: a, request: auth, apps: any}\n",
+			"  - {name: a, request: auth, apps: any}\ndeny:\n  - {name: d, request: auth, hours: '08:00-20:00'}\n",
+			"session", true, false,
+		},
 		"days": {
 			rule("operations: [transfer], days: [mon, tue, wed]"),
 			rule("operations: [transfer], days: [mon, tue]"),

@@ -41,8 +41,9 @@ type quota struct {
 
 // dimension splits a limit's counter.
 type dimension struct {
-	name  string // account, app, actor, or .field
-	field string // of the operation, if it is that
+	name  string   // account, app, actor, .field, or .field.path.into.it
+	field string   // of the operation, if it is that
+	path  []string // into the JSON of the field; empty: the field itself
 }
 
 // tokenSum is which numbers inside JSON are added up.
@@ -95,7 +96,8 @@ func (l *limit) costs(s *scope, parts []*part) []*cost {
 	bySplit := map[string]*cost{}
 	for _, p := range parts {
 		// Each counter that the part touches is charged the whole: if two accounts act, both did.
-		for _, split := range l.splits(s, p) {
+		splits, known := l.splits(s, p)
+		for _, split := range splits {
 			c := bySplit[split]
 			if c == nil {
 				c = &cost{split: split, units: map[string]*big.Rat{}}
@@ -103,6 +105,7 @@ func (l *limit) costs(s *scope, parts []*part) []*cost {
 				all = append(all, c)
 			}
 			l.charge(s, p, c)
+			c.unclear = c.unclear || !known
 		}
 	}
 	return all
@@ -198,14 +201,18 @@ func tokens(v value) (*big.Rat, bool) {
 	return d.rat()
 }
 
-// splits returns the names of the counters that a part touches: one, or one for each actor.
-func (l *limit) splits(s *scope, p *part) []string {
+// splits returns the names of the counters that a part touches: one, or one for each actor. The
+// second result is false if JSON does not say which counter it is.
+func (l *limit) splits(s *scope, p *part) (splits []string, known bool) {
+	known = true
 	actors := []string{""}
 	keys := url.Values{}
 	for _, d := range l.per {
 		switch {
 		case d.field != "":
-			keys.Set(d.name, splitText(p, d.field))
+			text, ok := d.textOf(p)
+			keys.Set(d.name, text)
+			known = known && ok
 		case d.name == "account":
 			keys.Set(d.name, string(s.request.Account))
 		case d.name == "app":
@@ -217,7 +224,6 @@ func (l *limit) splits(s *scope, p *part) []string {
 			}
 		}
 	}
-	var splits []string
 	for _, a := range actors {
 		if a != "" {
 			keys.Set("actor", a)
@@ -225,12 +231,34 @@ func (l *limit) splits(s *scope, p *part) []string {
 		// Sorted and escaped: no text of a field can pass for another dimension.
 		splits = append(splits, keys.Encode())
 	}
-	return splits
+	return splits, known
 }
 
-func splitText(p *part, field string) string {
+// textOf returns what names the counter of a part. The second result is false if that is no one
+// text or number: what is absent has no counter of its own, or every application would have one
+// more.
+func (d dimension) textOf(p *part) (string, bool) {
 	if p.kind != Sign {
-		return ""
+		return "", true
 	}
-	return dimText(p.field(field).text)
+	v := p.field(d.field)
+	if d.path == nil {
+		return dimText(v.text), true
+	}
+	switch v = (inside{path: d.path}).reach(v); {
+	case v.kind == isText:
+		return d.write(v.text), true
+	case v.kind == isNumber && !v.odd:
+		return d.write(v.number.String()), true
+	}
+	return "", false
+}
+
+// write returns the text of a counter. Of JSON, each number has one, however the application writes
+// it: a test takes 5, "5" and 5.0 for the same, so they have one counter.
+func (d dimension) write(text string) string {
+	if n, ok := parseDecimal(text); ok && d.path != nil {
+		text = n.String()
+	}
+	return dimText(text)
 }

@@ -457,6 +457,10 @@ func (m maker) limit(r *modelRule) {
 		if len(r.ops) > 0 && !slices.ContainsFunc(r.ops, without) {
 			r.per = append(r.per, ".permlink")
 		}
+		other := func(e modelEntry) bool { return e.op != "custom_json" }
+		if len(r.ops) > 0 && !slices.ContainsFunc(r.ops, other) {
+			r.per = append(r.per, ".json.b")
+		}
 	}
 	if m.chance(3) {
 		r.over = pick(m, "ask", "deny")

@@ -55,7 +55,9 @@ var brokenDiffs = []mutant{
 var brokenProofs = []mutant{
 	{"one text stands for all of a pattern", "diffclasses.go",
 		"isPattern && (values[v].kind != isText || s.named[values[v].text])", "isPattern", "TestProofs$"},
-	{"nothing lies between two numbers", "diffclasses.go", "add(new(big.Rat).Add(r, step))", "_ = step", "TestProofs$"},
+	{"nothing lies between two numbers", "diffclasses.go",
+		"add(new(big.Rat).Add(r, step))\n\t\tadd(new(big.Rat).Sub(r, step))",
+		"_ = step", "TestProofs$"},
 	{"nothing lies between two amounts", "diffclasses.go", "Amount: a.Amount + beside,", "Amount: a.Amount,",
 		"TestProofs$"},
 	{"what a deny rule may match it matches", "diffproof.go", "case must[denySection]:", "case may[denySection]:",

@@ -197,6 +197,7 @@ func (c naiveJudgement) cost(l *modelRule, p naivePart, costs map[string]*naiveC
 		actors = p.actor
 	}
 	for _, actor := range actors {
+		unclear := false
 		dims := map[string]string{}
 		for _, per := range l.per {
 			switch per {
@@ -206,6 +207,8 @@ func (c naiveJudgement) cost(l *modelRule, p naivePart, costs map[string]*naiveC
 				dims[per] = c.r.App
 			case "actor":
 				dims[per] = actor
+			case ".json.b":
+				dims[per], unclear = namedIn(p.op.fields["json"].(string))
 			default:
 				dims[per] = p.op.fields[per[1:]].(string)
 			}
@@ -216,6 +219,7 @@ func (c naiveJudgement) cost(l *modelRule, p naivePart, costs map[string]*naiveC
 			cost = &naiveCost{dims: dims, units: map[string]*big.Rat{}}
 			costs[string(key)] = cost
 		}
+		cost.unclear = cost.unclear || unclear
 		switch l.measure {
 		case "requests":
 			cost.units["requests"] = big.NewRat(1, 1)
@@ -229,6 +233,24 @@ func (c naiveJudgement) cost(l *modelRule, p naivePart, costs map[string]*naiveC
 			c.tokens(l, p, cost)
 		}
 	}
+}
+
+// namedIn returns which counter JSON names by its member b, and whether it names none.
+func namedIn(text string) (name string, unclear bool) {
+	root, _ := parseJSON(text)
+	members, _ := root.(map[string]any)
+	switch v := members["b"].(type) {
+	case string:
+		if n, ok := numberOf(v); ok {
+			return n.String(), false
+		}
+		return v, false
+	case json.Number:
+		if n, ok := numberOf(v.String()); ok {
+			return n.String(), false
+		}
+	}
+	return "", true
 }
 
 func (c naiveJudgement) tokens(l *modelRule, p naivePart, cost *naiveCost) {

@@ -482,18 +482,24 @@ func (l *limit) overTime() bool {
 // field of which the rule does not list the values.
 func (l *limit) splitAtWill(r *rule, e *opEntry) bool {
 	return slices.ContainsFunc(l.per, func(d dimension) bool {
-		return d.field != "" && (e == nil || !e.fewValues(r, d.field))
+		return d.field != "" && (e == nil || !e.fewValues(r, d))
 	})
 }
 
 // fewValues reports whether a field has one of few values in all that the entry takes.
-func (e *opEntry) fewValues(r *rule, field string) bool {
+func (e *opEntry) fewValues(r *rule, d dimension) bool {
+	field := d.field
+	if d.path != nil {
+		return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool {
+			return f.field == field && listedAt(f.matcher, d.path)
+		})
+	}
 	if sh := fieldsOf(e.name)[field]; sh != nil && sh.kind == aBool {
 		return true
 	}
-	d, ok := hive.DefinitionOf(e.name)
+	def, ok := hive.DefinitionOf(e.name)
 	// Whose authority is needed is no choice of the application.
-	if ok && slices.ContainsFunc(d.Signers, func(s hive.Signer) bool { return s.Field == field }) {
+	if ok && slices.ContainsFunc(def.Signers, func(s hive.Signer) bool { return s.Field == field }) {
 		return true
 	}
 	return slices.ContainsFunc(e.fields, func(f fieldMatcher) bool { return f.field == field && listed(f.matcher) })
@@ -510,6 +516,26 @@ func listed(m matcher) bool {
 		return every(m, listed)
 	case allOf:
 		return slices.ContainsFunc(m, listed) || fewNumbers(m)
+	}
+	return false
+}
+
+// listedAt reports whether a test of JSON lists the values at a path.
+func listedAt(m matcher, path []string) bool {
+	switch m := m.(type) {
+	case inside:
+		n := len(m.path)
+		switch {
+		case n > len(path) || !slices.Equal(m.path, path[:n]):
+			return false
+		case n == len(path):
+			return listed(m.matcher)
+		}
+		return listedAt(m.matcher, path[n:])
+	case oneOf:
+		return every(m, func(one matcher) bool { return listedAt(one, path) })
+	case allOf:
+		return slices.ContainsFunc(m, func(one matcher) bool { return listedAt(one, path) })
 	}
 	return false
 }

@@ -80,6 +80,9 @@ func (p *Policy) limitText(l *limit, st LimitState) string {
 	if st.Unit == unitCounters {
 		return name + ": " + st.openings()
 	}
+	if st.Cost == "unclear" && slices.ContainsFunc(l.per, func(d dimension) bool { return d.path != nil }) {
+		return name + ": JSON does not say which counter it takes, or what it costs"
+	}
 	if st.Cost == "unclear" {
 		return name + ": what the request costs cannot be told"
 	}

@@ -80,8 +80,10 @@ var (
 		{"sum", "How many tokens, of numbers inside JSON that `of` finds: `500 per 24h`."},
 		{"of", "What `sum` adds up: `list` is the field that holds JSON, `where` a test of each of its elements, " +
 			"`field` the path to the number, `times` that to its price."},
-		{"per", "One counter for each: `[account]`, `[app]`, `[actor]`, `[.to]` (a field), or several together. At " +
-			"most 10,000 that an app opened are in use, and one request opens 1,000."},
+		{"per", "One counter for each: `[account]`, `[app]`, `[actor]`, `[.to]` (a field), " +
+			"`[.json.contractPayload.symbol]` (a path into JSON), or several together. JSON without one text or " +
+			"number there, such as a list of actions, has no room. At most 10,000 that an app opened are in use, " +
+			"and one request opens 1,000."},
 		{"over", "Without room: `deny` (default), or `ask` a person."},
 	}
 	sumKeys = []keyDoc{

@@ -187,7 +187,8 @@ func (r *replayer) replays() {
 	}
 }
 
-// hands gives the wallet a decision. It takes a yes that somebody has signed for this request, once.
+// hands gives the wallet a decision. It takes a yes that somebody has signed for this request,
+// once.
 func (r *replayer) hands(what string, d approve.Decision) {
 	r.t.Helper()
 	_, err := agent.Approvals(r.agent).DecisionFinish(r.t.Context(), d)

@@ -82,8 +82,8 @@ func TestLimitsOfOneRecipientTakeFewSteps(t *testing.T) {
 	}
 }
 
-// A rule that denies tokens to somebody is compared with those that let them go there, not with each
-// rule that moves some.
+// A rule that denies tokens to somebody is compared with those that let them go there, not with
+// each rule that moves some.
 func TestDeniedTokensTakeFewSteps(t *testing.T) {
 	const rules = 100
 	var allowed, denied strings.Builder

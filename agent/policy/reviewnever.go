@@ -122,8 +122,8 @@ func (r *rule) denied(near []*rule) []*rule {
 	return whole
 }
 
-// mayCover reports whether an entry of the rule matches all that another rule takes by its only one.
-// Of thousands of rules few do, and it takes less than to say what they leave.
+// mayCover reports whether an entry of the rule matches all that another rule takes by its only
+// one. Of thousands of rules few do, and it takes less than to say what they leave.
 func (r *rule) mayCover(allowed *rule) bool {
 	return r.entries == nil || allowed.entries == nil || slices.ContainsFunc(r.entries, func(e opEntry) bool {
 		return allowed.entries[0].within(allowed, &e)

@@ -114,8 +114,8 @@ func extraMember(m matcher, action value) string {
 	return ""
 }
 
-// saidOfMemo reports whether another warning says that the memo is free: it does so of a memo that is
-// a certain one.
+// saidOfMemo reports whether another warning says that the memo is free: it does so of a memo that
+// is a certain one.
 func saidOfMemo(m inside) bool { return m.path[len(m.path)-1] == "memo" && narrows(m.matcher) }
 
 // elementTests returns what a test says of one element at least.

@@ -74,8 +74,8 @@ func (c *compiler) otherSpelling(r *rule, e *opEntry, rules []*rule) string {
 	return ""
 }
 
-// otherThanPattern finds the same where names are kept from tokens by a pattern: it is compared with
-// the whole text, and so with the blanks around.
+// otherThanPattern finds the same where names are kept from tokens by a pattern: it is compared
+// with the whole text, and so with the blanks around.
 func (c *compiler) otherThanPattern(r *rule, e *opEntry, rules []*rule) string {
 	var patterns []pattern
 	for _, test := range receiverTests(e.test("json")) {

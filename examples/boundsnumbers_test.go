@@ -222,6 +222,7 @@ var boundsInCode = []struct {
 	{"time that the database takes", "25 s a statement", "agent/ledger", "pgStatement", int64(25 * time.Second)},
 	{"time that the database takes", "10 s for a row", "agent/ledger", "pgWait", int64(10 * time.Second)},
 	{"time that the database takes", "30 s a transaction", "agent/ledger", "pgTime", int64(30 * time.Second)},
+	{"time that the database takes", "8 s until one", "agent/ledger", "pgPatience", int64(8 * time.Second)},
 	{"how long a database is kept", "| 10 s |", "agent/ledger", "pgLease", int64(10 * time.Second)},
 	{"an answer of `pksa session list`", "| 15 MiB |", "agent", "listPage", 15 << 20},
 }

@@ -20,6 +20,7 @@ type pgConns struct {
 	idle   []rested
 	closed int // grows: what was taken before is not kept
 	taken  map[*pg.Conn]int
+	there  bool // the last attempt to enter the database was answered
 }
 
 // take returns a connection of which nobody else has the use, and waits for one.
@@ -32,7 +33,7 @@ func (p *pgConns) take(ctx context.Context) (*pg.Conn, error) {
 	c, of := p.rested(ctx)
 	if c == nil {
 		var err error
-		if c, err = p.connect(ctx); err != nil {
+		if c, err = p.reach(ctx); err != nil {
 			<-p.places
 			return nil, err
 		}
@@ -54,7 +55,7 @@ type rested struct {
 
 // restedLong is after what rest a connection is tried before it is used: a commit whose connection
 // had ended before would not be known to have failed.
-const restedLong = time.Second
+const restedLong = 100 * time.Millisecond
 
 // rested returns a connection that is in no use, if there is one, and what is the number now.
 func (p *pgConns) rested(ctx context.Context) (*pg.Conn, int) {
@@ -101,6 +102,33 @@ func (p *pgConns) close() {
 	p.mu.Unlock()
 	for _, r := range idle {
 		_ = r.conn.Close()
+	}
+}
+
+// pgPatience is how long whoever needs a connection waits for a database that is away. It was there
+// a moment before, so it may only be starting again. When that time has passed in vain, nobody
+// waits until it was there again.
+const pgPatience = 8 * time.Second
+
+// reach enters the database, and waits for it if it was there a moment before. Nothing of a
+// transaction has been sent by then.
+func (p *pgConns) reach(ctx context.Context) (*pg.Conn, error) {
+	begun, pause := time.Now(), 10*time.Millisecond
+	for {
+		c, err := p.connect(ctx)
+		p.mu.Lock()
+		waits := p.there && err != nil && pg.IsAway(err) && time.Since(begun)+pause < pgPatience
+		p.there = err == nil || waits
+		p.mu.Unlock()
+		if !waits {
+			return c, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return nil, err
+		}
+		pause = min(2*pause, time.Second)
 	}
 }
 

@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -41,6 +43,16 @@ type ServerError struct {
 // to parameters.
 func (e *ServerError) Error() string {
 	return fmt.Sprintf("the database says: %s (%s)", e.Message, e.Code)
+}
+
+// IsAway reports whether an error of entering a database may be gone in a moment, without anybody's
+// doing: nobody listens there, the connection was cut, or the server is starting, stopping or full.
+func IsAway(err error) bool {
+	var said *ServerError
+	if errors.As(err, &said) {
+		return strings.HasPrefix(said.Code, "57P0") || said.Code == "53300"
+	}
+	return errors.As(err, new(net.Error)) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, ErrUnheard)
 }
 
 // Options is how a database is entered.

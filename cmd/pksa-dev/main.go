@@ -28,6 +28,7 @@ import (
 type options struct {
 	account, app string
 	relay        string // address that the relay listens at
+	node         string // address that the node of the chain listens at
 	policy       string // file; empty allows everything
 	secretFile   string // to write the secret of the app into; empty: none
 }
@@ -37,6 +38,7 @@ func main() {
 	flag.StringVar(&o.account, "account", "alice", "account that the wallet holds the keys of")
 	flag.StringVar(&o.app, "app", "devbot", "name of the application")
 	flag.StringVar(&o.relay, "relay", "127.0.0.1:9480", "address of this machine that the relay listens at")
+	flag.StringVar(&o.node, "node", "127.0.0.1:9481", "address of this machine that the chain's node listens at")
 	flag.StringVar(&o.policy, "policy", "", "`FILE` with the policy; without one the app may do everything")
 	flag.StringVar(&o.secretFile, "secret", "", "`FILE` to write the secret of the application into, too")
 	flag.Parse()

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,8 +23,33 @@ import (
 type started struct {
 	t     *testing.T
 	facts map[string]string
+	log   decisions
 	stop  context.CancelFunc
 	ended chan error
+}
+
+// decisions is what the program writes about requests while it runs, as a terminal shows it.
+type decisions struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (d *decisions) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.text.Write(p)
+}
+
+// lines returns the lines so far that have all of these words.
+func (d *decisions) lines(words ...string) (found []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for line := range strings.Lines(d.text.String()) {
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(line, word) }) {
+			found = append(found, line)
+		}
+	}
+	return found
 }
 
 func start(t *testing.T, o options) *started {
@@ -31,12 +58,12 @@ func start(t *testing.T, o options) *started {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.account, o.app, o.relay = "alice", "devbot", address
+	o.account, o.app, o.relay, o.node = "alice", "devbot", address, "127.0.0.1:0"
 	ctx, stop := context.WithCancel(t.Context())
 	s := &started{t: t, facts: map[string]string{}, stop: stop, ended: make(chan error, 1)}
 	r, w := io.Pipe()
 	go func() {
-		err := run(ctx, o, w, io.Discard)
+		err := run(ctx, o, w, &s.log)
 		w.CloseWithError(err)
 		s.ended <- err
 	}()
@@ -113,6 +140,13 @@ func TestEverythingIsAllowed(t *testing.T) {
 		}
 	}
 	app.Close()
+	// Each request has a line, with what was asked and what came of it, when it is answered.
+	for _, want := range [][]string{{"kind=auth", "app=devbot", "outcome=session"},
+		{"kind=sign", "app=devbot", "outcome=accepted", "votes"}, {"kind=sign", "outcome=accepted", "1.000 HIVE"}} {
+		if lines := s.log.lines(append(want, `msg="request answered"`, "account=alice")...); len(lines) != 1 {
+			t.Errorf("%d lines have %q", len(lines), want)
+		}
+	}
 	s.end()
 }
 
@@ -133,6 +167,9 @@ func TestOwnPolicy(t *testing.T) {
 	if !errors.Is(err, client.ErrRefused) {
 		t.Errorf("a vote: %v", err)
 	}
+	if lines := s.log.lines("kind=sign", "app=devbot", `msg="request refused"`, "code=uncovered"); len(lines) != 1 {
+		t.Errorf("%d lines tell of the vote that was refused: %q", len(lines), s.log.lines("kind=sign"))
+	}
 	app.Close()
 	s.end()
 }
@@ -144,7 +181,8 @@ func TestBrokenPolicy(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, file := range []string{broken, broken + ".gone"} {
-		err := run(t.Context(), options{account: "alice", app: "devbot", relay: "127.0.0.1:0", policy: file},
+		err := run(t.Context(), options{account: "alice", app: "devbot", relay: "127.0.0.1:0", node: "127.0.0.1:0",
+			policy: file},
 			io.Discard,
 			io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "policy.yaml") {
@@ -158,10 +196,14 @@ func TestStartedTwice(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "dev.secret")
 	s := start(t, options{secretFile: file})
 	address := strings.TrimPrefix(s.facts["relay"], "ws://")
-	err := run(t.Context(), options{account: "alice", app: "devbot", relay: address, secretFile: file}, io.Discard,
-		io.Discard)
-	if err == nil || !strings.Contains(err.Error(), "-relay gives this one another address") {
-		t.Errorf("a second one: %v", err)
+	node := strings.Trim(strings.TrimPrefix(s.facts["node"], "http:"), "/")
+	for flag, o := range map[string]options{"-relay": {relay: address, node: "127.0.0.1:0"},
+		"-node": {relay: address, node: node}} {
+		o.account, o.app, o.secretFile = "alice", "devbot", file
+		err := run(t.Context(), o, io.Discard, io.Discard)
+		if err == nil || !strings.Contains(err.Error(), flag+" gives this one another address") {
+			t.Errorf("a second one: %v", err)
+		}
 	}
 	if text, err := os.ReadFile(file); err != nil || string(text) != s.facts["secret"] {
 		t.Errorf("the secret of the first one is gone: %v", err)

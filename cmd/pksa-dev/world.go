@@ -100,7 +100,7 @@ func open(ctx context.Context, o options, log io.Writer) (*world, error) {
 	if w.home, err = os.MkdirTemp("", "pksa-dev-"); err != nil { // mode 0700
 		return w, err
 	}
-	if err := w.startChain(o.account); err != nil {
+	if err := w.startChain(o); err != nil {
 		return w, err
 	}
 	cfg, err := w.settings(o, policy)
@@ -112,20 +112,20 @@ func open(ctx context.Context, o options, log io.Writer) (*world, error) {
 
 // startChain makes the chain and one node that shows it on loopback. The node checks transactions
 // as real ones do.
-func (w *world) startChain(account string) error {
+func (w *world) startChain(o options) error {
 	w.chain = memchain.NewChain(memchain.Options{})
-	w.chain.AddUser(hive.AccountName(account))
+	w.chain.AddUser(hive.AccountName(o.account))
 	for _, name := range others {
-		if name != account {
+		if name != o.account {
 			w.chain.AddUser(hive.AccountName(name))
 		}
 	}
 	// It outlives the signal that ends the wallet, which finishes what it has admitted.
 	running, stop := context.WithCancel(context.Background())
-	url, wait, err := memchain.Listen(running, w.chain.NewNode("dev"))
+	url, wait, err := memchain.ListenAt(running, o.node, w.chain.NewNode("dev"))
 	if err != nil {
 		stop()
-		return err
+		return fmt.Errorf("%w; -node gives this one another address", err)
 	}
 	w.url, w.stopChain = url, func() {
 		stop()

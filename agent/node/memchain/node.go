@@ -55,7 +55,12 @@ func WriteReply(w http.ResponseWriter, status int, body []byte) {
 // Listen serves a node on a free port of loopback until ctx ends, and returns its address. wait
 // returns when everything that Listen started has returned.
 func Listen(ctx context.Context, node http.Handler) (url string, wait func(), err error) {
-	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
+	return ListenAt(ctx, "127.0.0.1:0", node)
+}
+
+// ListenAt serves a node as [Listen] does, at an address.
+func ListenAt(ctx context.Context, address string, node http.Handler) (url string, wait func(), err error) {
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
 	if err != nil {
 		return "", nil, err
 	}

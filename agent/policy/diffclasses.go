@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pksa/protocol/hive"
+	"pksa/protocol/sorts"
 )
 
 // The classes of the proof. Each list of values here has, for every value that there can be, one of
@@ -338,7 +339,7 @@ func (p *prover) instants() (all []time.Time) {
 			minutes = append(minutes, w.hours.start, w.hours.end%(24*60))
 		}
 	}
-	slices.SortFunc(bounds, time.Time.Compare)
+	sorts.By(bounds, time.Time.Compare)
 	first := time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 	if len(bounds) > 0 {
 		first = bounds[0]

@@ -154,7 +154,7 @@ func (w *suggester) mostSpent(seen []Seen) (quotas, took []string) {
 func fullest(seen []Seen, of func(*Request) *big.Rat) *big.Rat {
 	const window = 24 * time.Hour
 	leaving := slices.Clone(seen)
-	slices.SortStableFunc(leaving, func(a, b Seen) int { return a.counts().Compare(b.counts()) })
+	sorts.Stable(leaving, func(a, b Seen) int { return a.counts().Compare(b.counts()) })
 	most, sum, oldest := new(big.Rat), new(big.Rat), 0
 	for _, s := range seen {
 		sum.Add(sum, of(s.Request))

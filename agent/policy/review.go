@@ -51,6 +51,7 @@ func (c *compiler) review(p *Policy) {
 		c.reviewGames(r, p.rules)
 		c.reviewActions(r, p.rules)
 		c.reviewTokenKinds(r)
+		c.reviewTickets(r)
 		c.reviewForbidden(r, near)
 		c.reviewAside(r, near, p.rules)
 		c.reviewDenyHead(r, near)

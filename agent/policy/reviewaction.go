@@ -57,6 +57,11 @@ var harms = []harm{
 		"{.intents: [{present: false}, {size: 0}]}", jsonObject(payload{"contract_id": unknown, "action": unknown,
 			"payload": unknown, "intents": inList(jsonObject(payload{"type": inJSON("transfer.allow"),
 				"args": jsonObject(payload{"limit": muchInJSON, "token": unknown})}))})),
+	withActive("vsc.call", "the contract takes what each of any number of .intents lets it take",
+		"{.intents: {size: 1, each: {.args.limit: {max: 5}}}}", jsonObject(payload{"contract_id": unknown,
+			"action": unknown, "payload": unknown, "intents": inList(slices.Repeat([]value{jsonObject(payload{
+				"type": inJSON("transfer.allow"), "args": jsonObject(payload{"limit": unknown, "token": unknown})})},
+				manyNFTs)...)})),
 	posted("sm_sell_cards", true, "cards can be sold for nearly nothing", "{.price: {min: 5}}",
 		jsonObject(payload{"cards": unknown, "currency": unknown, "price": littleInJSON})),
 	posted("sm_market_list", true, "cards can be sold or rented out for nearly nothing",

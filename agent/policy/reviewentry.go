@@ -16,7 +16,7 @@ var entryTraps = []func(*rule, *opEntry) string{
 	freeBeneficiaries, freeShare, renounced, everyID, downvotes, neverPays, withOwner, withoutTakeover, withAnotherKey,
 	atAPoorPrice, anotherSigner, leastOnly, oneAssetPrice, atAnyTokenPrice, freeAgent, freeAgentFee, freeKeys,
 	freeSigningKey, mostDenied, votesForAny, withoutMember, freeFeed, freeMemoKey,
-	beyondAll, freeAccountAtExchange,
+	beyondAll, freeAccountAtExchange, lessIncome, idOfAnotherChain,
 }
 
 // reviewEntries warns about entries of a rule or limit that are no errors and say something else

@@ -132,6 +132,31 @@ func fewTexts(p *place) string {
 		"more; write regexp: '(?i).*%s.*' for what has it somewhere", p.name, p.rule.section, grouped(m.source))
 }
 
+// A text that the application writes longer, where it says nothing more.
+var longText = strings.Repeat(unknownText+" ", 200)
+
+// shorterTexts finds a pattern of a rule that forbids which takes nearly every text, up to some
+// length: a longer one passes.
+func shorterTexts(p *place) string {
+	m, ok := p.matcher.(pattern)
+	if !ok || m.glob || p.rule.section != denySection || p.negated || !slices.Contains(prose, p.field) ||
+		p.name != p.field {
+		return ""
+	}
+	for _, text := range append([]string{unknownText}, sentences...) {
+		if !m.MatchString(text) {
+			return ""
+		}
+	}
+	if m.MatchString(longText) || !p.lets(func(test matcher) bool {
+		return test == nil || mayTake(test, textValue(longText))
+	}) {
+		return ""
+	}
+	return fmt.Sprintf("%s: in %s, this takes every text up to some length, and is evaded by a longer one; leave "+
+		"%[1]s out", p.name, p.rule.section)
+}
+
 // letsMore reports whether another test takes a text of the pattern with something behind it.
 func (m pattern) letsMore(test matcher) bool {
 	text, _ := meet(program(m.String()), program(".*"), mostOfOneMatch)

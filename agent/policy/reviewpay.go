@@ -66,6 +66,7 @@ func (e *opEntry) forbidsPaying() bool {
 		switch {
 		case e.isRecipient(f.field):
 			named = named || !hasNot(f.matcher)
+		case f.field == "memo" && takesMost(f.matcher): // however it is paid, some memo is meant
 		case !e.isCost(f.field) || !takesMuch(f.matcher):
 			return false
 		default:
@@ -73,6 +74,13 @@ func (e *opEntry) forbidsPaying() bool {
 		}
 	}
 	return amounts < 2 && (named || e.name == "transfer")
+}
+
+// takesMost reports whether a test of a text takes whatever somebody may write but a few texts.
+func takesMost(m matcher) bool {
+	return !slices.ContainsFunc(append([]string{"", unknownText}, sentences...), func(text string) bool {
+		return !mayTake(m, textValue(text))
+	})
 }
 
 func (e *opEntry) isRecipient(field string) bool {

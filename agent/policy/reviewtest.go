@@ -18,7 +18,7 @@ var testTraps = []func(*place) string{
 	slashesAround, halfAnchored, blanksAround, bentQuotes, noAccount, scalarOfList, oneAmount,
 	oneIsEnough, plainMemo, percentInJSON,
 	comparedWithItself, comparedWithFree, widelyNamed, someNamesOnly, everyLine,
-	inCapitals, fewTexts, besideText, oneWeight, fewTokens,
+	inCapitals, fewTexts, shorterTexts, besideText, oneWeight, fewTokens,
 	everyTextTogether, smallSymbol, hostsOfOthers, freeMeaning, oneTitle, ownWord,
 	encryptedInstead, refusedByChain, phraseInText, negationForgotten, idInOtherLetters, backslashTwice,
 	versionAsNumber, tagInCapitals, wordForOthers, misspelt, withoutSite, payeesOfKeys,

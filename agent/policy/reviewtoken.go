@@ -230,10 +230,11 @@ func (r *rule) keptFrom(by *rule, rules []*rule, is func(*rule) bool) bool {
 	return len(times) > 0 && boundAlways(by.when, times)
 }
 
-// forbidsAs reports whether a rule keeps an application from something, at least as another does.
+// forbidsAs reports whether a rule keeps an application from something, at least as another does:
+// from requests of the same kind.
 func (r *rule) forbidsAs(by *rule) bool {
-	return !r.observe && (r.section == denySection || r.section == askSection && by.section == askSection &&
-		!r.onlyUncovered)
+	return !r.observe && intersect(r.kinds, by.kinds) && (r.section == denySection ||
+		r.section == askSection && by.section == askSection && !r.onlyUncovered)
 }
 
 func (r *rule) mayMove(move tokenMove, to value) bool {

@@ -63,8 +63,8 @@ func (a *Agent) carryOut(ctx context.Context, g granted, p *proposal) {
 }
 
 // collect returns the answer about a transaction that the application made and this wallet signed.
-// It has our signatures alone, and what is missing or superfluous if the application asks that. What is
-// broadcast gets the signatures of others that the chain needs, besides.
+// It has our signatures alone, and what is missing or superfluous if the application asks that.
+// What is broadcast gets the signatures of others that the chain needs, besides.
 func (p *proposal) collect(signed *hive.SignedTransaction) *protocol.SignAckData {
 	answer := &protocol.SignAckData{ID: p.tx.id, Signatures: signed.Signatures}
 	if p.signers == nil {

@@ -244,20 +244,31 @@ func (h *hostile) waits(ctx context.Context) {
 }
 
 // makes is a slot that makes its transactions itself: each lives for nearly an hour, opens a
-// counter with a long name, and comes twice, signed alone and broadcast.
+// counter with a long name, and comes four times, signed alone and broadcast, without and with as
+// many signatures of strangers as a request may have, whose keys the wallet has to find.
 func (h *hostile) makes(ctx context.Context) {
 	c, s := h.session(ctx, "alice", "maker")
 	if c == nil {
 		return
 	}
 	defer c.Close()
+	var strangers []string
+	for i := range protocol.MaxSignatures {
+		signature, err := hive.PrivateKeyFromSeed(fmt.Sprint("hostile ", i)).Sign(hive.Digest{1})
+		if err != nil {
+			h.t.Error(err)
+			return
+		}
+		strangers = append(strangers, signature.String())
+	}
+	others := fmt.Sprintf(`"signatures":["%s"],`, strings.Join(strangers, `","`))
 	h.each(ctx, h.relay.URL, byMaker, 20*time.Millisecond, func(n int) []byte {
 		now := time.Now()
 		expiration := hive.TimeOf(now.Truncate(time.Minute).Add(55 * time.Minute))
 		return h.sealed("sign_req", s, fmt.Sprintf(`{"key_type":"posting","tx":{"ref_block_num":7,`+
 			`"ref_block_prefix":7,"expiration":%q,"operations":[["vote",{"voter":"alice","author":"bob",`+
-			`"permlink":"p%d-%s","weight":1}]],"extensions":[]},"broadcast":%t,"nonce":%d}`, expiration, n/2,
-			strings.Repeat("x", 230), n%2 == 1, now.UnixMilli()))
+			`"permlink":"p%d-%s","weight":1}]],"extensions":[]},%s"broadcast":%t,"nonce":%d}`, expiration, n/4,
+			strings.Repeat("x", 230), map[bool]string{true: others}[n%4 > 1], n%2 == 1, now.UnixMilli()))
 	})
 }
 

@@ -393,6 +393,14 @@ func TestClientSignsWithOthers(t *testing.T) {
 		if _, err := w.nodeCall("broadcast_transaction", string(signed.Transaction)); err != nil {
 			t.Errorf("sent by the application: %v", err)
 		}
+		// What nodes do not tell leaves one of each key.
+		w.node.FailAlways(accountsMethod, nodetest.Refused)
+		more.Signatures = []hive.Signature{one, one}
+		if all, err := c.SignExact(t.Context(), s, more); err != nil || all.Complete || !slices.Equal(all.Keys, want) {
+			t.Errorf("without nodes: %+v, %v", all, err)
+		}
+		w.node.FailAlways(accountsMethod, nodetest.Fault{})
+		time.Sleep(16 * time.Second)
 		with.Transaction = json.RawMessage(w.exactTx(30*time.Minute, transferToBob(1, "two", true)))
 		with.SignOnly = false
 		if _, err := c.SignExact(t.Context(), s, with); !errors.Is(err, client.ErrAuthority) {

@@ -21,20 +21,6 @@ import (
 	"pksa/protocol/hive"
 )
 
-const paymentPolicy = `version: 1
-allow:
-  - {name: login, request: auth, apps: any, session: 24h}
-  - name: payments
-    request: sign
-    apps: any
-    key: active
-    operations: [transfer: {to: bob, amount: {max: 0.100 HBD}, memo: {regexp: 'x402:[0-9a-f]{32}'}}]
-    broadcast: false
-    transaction_by: application
-limits:
-  - {name: day, apps: any, spend: 0.500 HBD per 24h}
-`
-
 // paidPage asks for a payment, and broadcasts what it gets.
 type paidPage struct {
 	w        *world
@@ -155,10 +141,13 @@ func refusedPayment(payment *x402.Payment, err error) bool {
 	return payment == nil && errors.Is(err, client.ErrRefused) && errors.Is(err, client.ErrNothingDone)
 }
 
-// A program pays a server through the wallet, until the budget is used up; then it is told so, and
-// neither is paid. What the server asks above the rule is refused by the wallet, too.
+// A program pays a server through a wallet with the policy of the examples, until the budget is
+// used up; then it is told so, and neither is paid. What the server asks above the rule is refused
+// by the wallet, too.
 func TestPaysServersWithinTheBudget(t *testing.T) {
-	within(t, worldOptions{policy: paymentPolicy}, func(t *testing.T, w *world) {
+	policy := example(t, "pay_per_request", "[news-api, weather-api]", "[bob]", "2.000 HBD per", "0.500 HBD per")
+	prepare := func(w *world) { w.slot("reader") }
+	within(t, worldOptions{policy: policy, prepare: prepare}, func(t *testing.T, w *world) {
 		shop := &paidPage{w, "bob", "0.100 HBD"}
 		payer := shop.payer()
 		buy := func() (*x402.Payment, error) { return shop.buy(payer, 200, hive.HBD) }

@@ -264,7 +264,9 @@ func TestSuperfluous(t *testing.T) {
 		}
 		club, solo := keyed(2, 1, "a", "b", "c"), keyed(2, 2, "a", "b")
 		club.AccountAuths = []hive.AccountWeight{{Account: "bert", Weight: 2}}
-		for name, active := range map[hive.AccountName]hive.Authority{"club": club, "solo": solo,
+		duo := keyed(1, 1, "a")
+		duo.AccountAuths = club.AccountAuths
+		for name, active := range map[hive.AccountName]hive.Authority{"club": club, "solo": solo, "duo": duo,
 			"bert": keyed(1, 1, "a", "d")} {
 			chain.AddAccount(nodetest.Account{Name: name, Active: active})
 		}
@@ -281,7 +283,8 @@ func TestSuperfluous(t *testing.T) {
 			{"club", []string{"b"}, []string{"stranger", "c"}, []int{1}, 2},
 			{"club", []string{"b"}, []string{"a"}, []int{0}, 2}, // a signs for bert
 			{"club", []string{"b"}, []string{"d", "c"}, []int{0, 2}, 2},
-			{"club", []string{"b"}, nil, nil, 2}, // not enough
+			{"club", []string{"b"}, nil, nil, 2},               // not enough
+			{"duo", []string{"a"}, []string{"a"}, []int{1}, 1}, // bert need not be looked up
 			{"solo", []string{"a"}, nil, nil, 1},
 			{"solo", []string{"a"}, []string{"a"}, []int{1}, 1},
 			{"solo", []string{"a"}, []string{"b"}, []int{1}, 1},

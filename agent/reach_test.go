@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -223,6 +224,25 @@ allow:
 			t.Errorf("what is allowed: 402: %+v, %v", payment, err)
 		}
 	})
+}
+
+// TestEveryWayStandsInTheTable: readers find each way to a signature that is tried, with its test.
+func TestEveryWayStandsInTheTable(t *testing.T) {
+	text, err := os.ReadFile("../examples/docs/threats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(text), "## Every way to a signature")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, way := range []string{"| transaction: `sign_req`", "`sign_req` with `tx` |",
+		"`sign_req` with `tx` and `signatures` |",
+		"(402): `agent/client/x402` |", "| text: `challenge_req` |", "| login with a text: `auth_req` |",
+		"| memo: `challenge_req` with `decrypt` |", "| probe for a second copy |"} {
+		_, row, found := strings.Cut(section, way)
+		if row, _, _ = strings.Cut(row, "\n"); !found || !strings.Contains(row, "`agent TestRefusedByEveryWay`") {
+			t.Errorf("%s has no row with the test", way)
+		}
+	}
 }
 
 // granted returns how many requests the trail has as admitted.

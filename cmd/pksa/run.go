@@ -39,7 +39,7 @@ Memory is locked, so that keys are never swapped to disk, only where the limit
 and then the log warns: set LimitMEMLOCK=infinity in a unit, memlock in
 /etc/security/limits.conf for a login, --ulimit memlock=-1 for a container, or
 encrypt the swap. pksa has no filter of system calls (seccomp) of its own: the
-unit in examples/systemd and container engines have one.
+unit for systemd and container engines have one.
 
 One wallet runs once. At each relay it looks whether another copy of it serves
 the same accounts: a home folder that was copied, or a snapshot that was

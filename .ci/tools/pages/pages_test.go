@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,10 +26,22 @@ func TestPagesLeadSomewhere(t *testing.T) {
 			for _, file := range built {
 				write(t, folder, file, "\x00")
 			}
+			if kind != ofPackage { // which compresses its manual
+				writeManual(t, filepath.Join(folder, "man"))
+			}
 			if err := checkPages(folder, ""); err != nil {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// writeManual writes the pages that the program itself makes.
+func writeManual(t *testing.T, folder string) {
+	t.Helper()
+	out, err := exec.Command("go", "-C", "../../..", "run", "./cmd/pksa", "man", folder).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 }
 

@@ -178,7 +178,7 @@ func (c *caseReader) fieldsJSON(n *yamlnode.Node, operation string) []byte {
 			continue
 		}
 		// The chain has it as text; in a file of cases it is easier to read as what it holds.
-		if f, ok := d.Field(name); ok && f.JSON {
+		if f, ok := d.Field(name); ok && (f.JSON || f.Memo) {
 			members[name], _ = json.Marshal(string(nodeJSON(e.Value)))
 		}
 	}

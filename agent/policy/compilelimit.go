@@ -289,12 +289,14 @@ func (c *compiler) readSplit(n *yamlnode.Node, l *limit, d *dimension, field str
 	// The value names the counter, so there has to be one value, written in one way.
 	use := fieldUse{
 		field: field, key: "per", wanted: "a field with a single value, or a path into JSON such as .json.symbol",
-		fits: func(sh *shape) bool { return !sh.hasMembers() && !sh.absent && sh.kind != aRatio },
+		fits: func(sh *shape) bool {
+			return (!sh.hasMembers() || sh.kind == aMemo) && !sh.absent && sh.kind != aRatio
+		},
 	}
 	if names, ok := path(d.name); ok && len(names) > 1 {
 		use.field, d.path = names[0], names[1:]
 		use.wanted, use.fits = "a path into a field that holds JSON", func(sh *shape) bool {
-			return sh.kind == aJSONText
+			return sh.kind == aJSONText || sh.kind == aMemo
 		}
 	}
 	d.field = use.field

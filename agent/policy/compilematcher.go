@@ -161,7 +161,7 @@ func (c *compiler) reference(n *yamlnode.Node, name string, sh *shape, where str
 	if name == accountName || name == actorName && !isList {
 		// Its value is known only with the request, so it is no literal.
 		switch sh.kind {
-		case anAccount, aText, aDocument, aJSON:
+		case anAccount, aText, aDocument, aMemo, aJSON:
 			if name == actorName {
 				return isActor{}
 			}
@@ -223,7 +223,8 @@ func (c *compiler) otherField(n *yamlnode.Node, number, field string, sh *shape,
 	switch {
 	case !known:
 		c.Complain(n, "%s has no field %q%s", operation, field, didYouMean(field, fieldNames(operation)))
-	case other.kind != sh.kind && !(isTextual(other) && (isTextual(sh) || sh.kind == aJSON)) || other.hasMembers():
+	case other.kind != sh.kind && !(isTextual(other) && (isTextual(sh) || sh.kind == aJSON)) ||
+		other.hasMembers() && other.kind != aMemo:
 		c.Complain(n, "%s of %s is %s, and %s is %s", field, operation, other.noun, where, sh.noun)
 	default:
 		return sameAs{i - 1, field}
@@ -232,7 +233,7 @@ func (c *compiler) otherField(n *yamlnode.Node, number, field string, sh *shape,
 }
 
 func isTextual(sh *shape) bool {
-	return sh.kind == aText || sh.kind == anAccount || sh.kind == aKey
+	return sh.kind == aText || sh.kind == aMemo || sh.kind == anAccount || sh.kind == aKey
 }
 
 // mapMatcher compiles a map of conditions. Its order in the file does not matter: conditions are

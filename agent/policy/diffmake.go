@@ -159,6 +159,10 @@ func (m madeOp) make(account string, others []madeOp) (hive.Operation, bool) {
 			out = hive.AppendString(out, string(appendMade(nil, v, account)))
 			continue
 		}
+		if f.Memo {
+			out = hive.AppendString(out, textOfMade(v, account))
+			continue
+		}
 		out = appendMade(out, v, account)
 	}
 	op, err := hive.Mainnet.ParseOperation(append(out, "}]"...))

@@ -140,7 +140,7 @@ func (w *valueMaker) names(m *literals, sh *shape) []any {
 
 // near returns a value, and those beside it.
 func (w *valueMaker) near(v value, sh *shape) []any {
-	inJSON := sh.kind == aJSON || sh.kind == aJSONText || sh.kind == aDocument
+	inJSON := sh.kind == aJSON || sh.kind == aJSONText || sh.kind == aDocument || sh.kind == aMemo
 	switch v.kind {
 	case isText:
 		all := []any{v.text}
@@ -202,7 +202,7 @@ func (w *valueMaker) moments(m aroundNow, sh *shape) (all []any) {
 
 func nearNumber(d decimal, sh *shape) (all []any) {
 	text := d.String()
-	inJSON := sh.kind == aJSON || sh.kind == aJSONText || sh.kind == aDocument
+	inJSON := sh.kind == aJSON || sh.kind == aJSONText || sh.kind == aDocument || sh.kind == aMemo
 	all = append(all, number(text))
 	r, ok := d.rat()
 	if !ok {
@@ -224,6 +224,8 @@ func (w *valueMaker) usual(sh *shape) []any {
 	switch sh.kind {
 	case aText:
 		return []any{"x", "", "another text"}
+	case aMemo:
+		return []any{"x", "", "another text", "{}", "[]", `{"x":1,"x":2}`, "5"}
 	case anAccount:
 		return []any{madeStranger, ownAccount{}, ""}
 	case aKey:
@@ -287,7 +289,7 @@ func (w *valueMaker) lists(items []any, sh *shape) []any {
 	}
 	for i, item := range items {
 		all = append(all, []any{item, w.element(element, 0)}, []any{item, items[w.chance.IntN(len(items))]})
-		if (sh.kind == aJSON || sh.kind == aJSONText || sh.kind == aDocument) && i < 8 {
+		if (sh.kind == aJSON || sh.kind == aJSONText || sh.kind == aDocument || sh.kind == aMemo) && i < 8 {
 			all = append(all, item) // what is no list is a list of one
 		}
 	}

@@ -67,6 +67,8 @@ func shapeOf(f hive.FieldDef) *shape {
 		return nil
 	case f.JSON:
 		sh = jsonTextShape
+	case f.Memo:
+		sh = memoShape
 	case sh == numberShape && percentages[f.Name]:
 		sh = percentShape
 	}

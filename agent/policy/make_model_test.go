@@ -45,7 +45,7 @@ var fieldKinds = map[string]map[string]string{
 		"author": "account", "permlink": "text", "percent_hbd": "percent", "allow_votes": "bool",
 		"beneficiaries": "beneficiaries",
 	},
-	"transfer":                {"from": "account", "to": "account", "amount": "asset", "memo": "text"},
+	"transfer":                {"from": "account", "to": "account", "amount": "asset", "memo": "memo"},
 	"recurrent_transfer":      {"to": "account", "amount": "asset", "executions": "number", "pair_id": "number"},
 	"transfer_to_vesting":     {"to": "account", "amount": "asset"},
 	"delegate_vesting_shares": {"delegatee": "account"},
@@ -79,7 +79,7 @@ func (m maker) valueTest(kind string) any {
 	case "account":
 		return pick(m, plain(m.account()), plain("$account"), lit{"$some", m.chance(2)}, quoted(m.account()),
 			plain("$actor"))
-	case "text":
+	case "text", "memo":
 		return pick(m, plain("p"), quoted("q"), quoted(""), plain("5"), plain("$$x"), plain("$account"),
 			plain("$actor"), quoted("re-$account"), plain("re-$actor"))
 	case "percent":
@@ -150,7 +150,9 @@ func comparable(kind string) bool {
 	return slices.Contains([]string{"percent", "number", "ratio", "asset", "time", "optional time", "inside"}, kind)
 }
 
-func textual(kind string) bool { return slices.Contains([]string{"account", "text", "inside"}, kind) }
+func textual(kind string) bool {
+	return slices.Contains([]string{"account", "text", "memo", "inside"}, kind)
+}
 
 // test makes a test for a kind of field; "inside" is what lies in JSON.
 func (m maker) test(kind string, depth int) any {
@@ -159,6 +161,9 @@ func (m maker) test(kind string, depth int) any {
 		return m.listTest(kind, depth)
 	case "json", "metadata":
 		return m.jsonTest(depth)
+	}
+	if kind == "memo" && m.chance(3) {
+		return m.jsonTest(0)
 	}
 	if kind == "inside" && depth > 0 && m.chance(3) {
 		return m.jsonTest(depth)

@@ -161,7 +161,7 @@ func (m maker) activeOperation(me string) modelOp {
 	switch m.IntN(11) {
 	case 0, 1, 2:
 		return modelOp{"transfer", map[string]any{"from": me, "to": m.account(), "amount": m.amount(),
-			"memo": pick(m, "", m.text())}}
+			"memo": pick(m, "", m.text(), m.text(), m.json(2))}}
 	case 3:
 		to := pick(m, "bob", "carol")
 		if to == me {

@@ -131,7 +131,7 @@ func parseValue(d *json.Decoder) (any, bool) {
 
 // isJSONText reports whether a field of this kind is a text that holds JSON. Metadata may be empty.
 func isJSONText(kind string) bool {
-	return slices.Contains([]string{"json", "metadata", "document"}, kind)
+	return slices.Contains([]string{"json", "metadata", "document", "memo"}, kind)
 }
 
 // insideJSON opens a text field that holds JSON.

@@ -169,7 +169,7 @@ func referenceText() string {
 func testedHow() (rows [][2]string) {
 	for _, sh := range []*shape{textShape, accountShape, keyShape, boolShape, numberShape, percentShape, ratioShape,
 		assetShape, timeShape,
-		jsonTextShape, documentShape, jsonShape, accountsShape, priceShape} {
+		jsonTextShape, documentShape, memoShape, jsonShape, accountsShape, priceShape} {
 		tests := "`" + strings.Join(sh.matchers(), "`, `") + "`"
 		if len(sh.matchers()) == 0 {
 			tests = "`.name`"
@@ -193,6 +193,8 @@ func (sh *shape) words() string {
 		words = "what is inside JSON"
 	case sh.kind == aDocument:
 		words = "the text of a challenge"
+	case sh.kind == aMemo:
+		words = "a memo"
 	case sh.percent:
 		words = "a percentage (`5%` is 500)"
 	case sh.kind == aList && sh.element.kind == aMap:

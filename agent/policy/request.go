@@ -103,7 +103,7 @@ func (p *part) chainField(name string) value {
 		return value{}
 	}
 	f, _ := p.op.Definition().Field(name)
-	if text, isString := x.(string); isString && f.JSON {
+	if text, isString := x.(string); isString && (f.JSON || f.Memo) {
 		v := jsonTextValue(text)
 		v.opens.mayBeEmpty = f.MayBeEmpty
 		return v

@@ -80,7 +80,7 @@ func (p *place) tries() (tries []value) {
 // ofTexts reports whether the test wants one of certain texts.
 func (p *place) ofTexts() bool {
 	d, ok := hive.DefinitionOf(p.entry.name)
-	if !ok || p.name != p.field || p.shape.kind != aText {
+	if !ok || p.name != p.field || p.shape.kind != aText && p.shape.kind != aMemo {
 		return false
 	}
 	f, ok := d.Field(p.field)

@@ -336,6 +336,8 @@ func (sh *shape) name() string {
 		name = "JSON_in_a_text"
 	case sh.kind == aDocument:
 		name = "the_text_of_a_challenge"
+	case sh.kind == aMemo:
+		name = "a_memo"
 	case sh.tuple != nil:
 		name = "a_pair"
 		for _, element := range sh.tuple {

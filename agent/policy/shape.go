@@ -35,6 +35,7 @@ const (
 	aTime
 	aJSONText // a text that holds JSON
 	aDocument // the text of a challenge: patterns, and JSON inside
+	aMemo     // a memo: a text that may hold a JSON object
 	aJSON     // what is inside
 	aList
 	aMap
@@ -52,6 +53,7 @@ var (
 	timeShape     = &shape{kind: aTime, noun: "an instant"}
 	jsonTextShape = &shape{kind: aJSONText, noun: "JSON"}
 	documentShape = &shape{kind: aDocument, noun: "text"}
+	memoShape     = &shape{kind: aMemo, noun: "text"}
 	jsonShape     = &shape{kind: aJSON, noun: "JSON"}
 	priceShape    = mapShape(map[string]*shape{"base": assetShape, "quote": assetShape})
 	accountsShape = listShape(accountShape)
@@ -94,7 +96,7 @@ func optional(s *shape) *shape {
 // member returns the shape of what a name leads to.
 func (sh *shape) member(name string) (*shape, bool) {
 	switch sh.kind {
-	case aJSON, aJSONText, aDocument:
+	case aJSON, aJSONText, aDocument, aMemo:
 		return jsonShape, true
 	case aMap:
 		m, ok := sh.members[name]
@@ -183,6 +185,9 @@ func (sh *shape) matchers() []string {
 		keys = []string{"min", "max", "within", "not"}
 	case aJSONText:
 		return []string{"members", "each", "any", "exactly", "size"}
+	case aMemo:
+		// None of lists: who writes size of a memo means its length.
+		return []string{"not", "glob", "regexp", "members"}
 	case aDocument:
 		return []string{"not", "glob", "regexp", "members", "each", "any", "exactly", "size"}
 	case aJSON:
@@ -204,7 +209,7 @@ func (sh *shape) matchers() []string {
 // hasMembers reports whether conditions may look inside.
 func (sh *shape) hasMembers() bool {
 	switch sh.kind {
-	case aJSONText, aDocument, aJSON, aList, aMap:
+	case aJSONText, aDocument, aMemo, aJSON, aList, aMap:
 		return true
 	}
 	return false

@@ -125,7 +125,7 @@ func (w *draft) test(sh *shape, values []value, path []string) (string, bool) {
 	switch sh.kind {
 	case anAccount:
 		return w.accounts(values)
-	case aKey, aText:
+	case aKey, aText, aMemo:
 		return texts(values, false)
 	case aBool:
 		if words := distinctTexts(values); len(words) == 1 {

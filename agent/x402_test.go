@@ -92,7 +92,21 @@ func (c chainOf) Transaction(_ context.Context, id hive.TxID) ([]byte, error) {
 	return c.w.nodeCall("get_transaction", `"`+id.String()+`"`)
 }
 
-// payer logs in and returns who pays this page by the wallet.
+// losing is a wallet of which every other answer is lost.
+type losing struct {
+	x402.Wallet
+	asked int
+}
+
+func (l *losing) SignExact(ctx context.Context, r client.ExactRequest) (*client.Signed, error) {
+	signed, err := l.Wallet.SignExact(ctx, r)
+	if l.asked++; l.asked%2 == 1 && err == nil {
+		return nil, client.ErrLost
+	}
+	return signed, err
+}
+
+// payer logs in and returns who pays this page by the wallet, of which answers are lost.
 func (p *paidPage) payer() *x402.Payer {
 	t := p.w.t
 	t.Helper()
@@ -107,7 +121,7 @@ func (p *paidPage) payer() *x402.Payer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	payer, err := x402.New(x402.Options{Account: "alice", Wallet: kept, HTTP: &http.Client{Transport: p},
+	payer, err := x402.New(x402.Options{Account: "alice", Wallet: &losing{Wallet: kept}, HTTP: &http.Client{Transport: p},
 		Node: chainOf{p.w}})
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +157,7 @@ func refusedPayment(payment *x402.Payment, err error) bool {
 
 // A program pays a server through a wallet with the policy of the examples, until the budget is
 // used up; then it is told so, and neither is paid. What the server asks above the rule is refused
-// by the wallet, too.
+// by the wallet, too. An answer that is lost costs nothing of the budget.
 func TestPaysServersWithinTheBudget(t *testing.T) {
 	policy := example(t, "pay_per_request", "[news-api, weather-api]", "[bob]", "2.000 HBD per", "0.500 HBD per")
 	prepare := func(w *world) { w.slot("reader") }

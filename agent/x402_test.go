@@ -121,8 +121,8 @@ func (p *paidPage) payer() *x402.Payer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	payer, err := x402.New(x402.Options{Account: "alice", Wallet: &losing{Wallet: kept}, HTTP: &http.Client{Transport: p},
-		Node: chainOf{p.w}})
+	payer, err := x402.New(x402.Options{Account: "alice", Wallet: &losing{Wallet: kept}, Node: chainOf{p.w},
+		HTTP: &http.Client{Transport: p}})
 	if err != nil {
 		t.Fatal(err)
 	}

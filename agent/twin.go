@@ -371,6 +371,9 @@ func (a *Agent) sendProbe(ctx context.Context, l *link.Link, action probe.Action
 // answerProbe answers a probe. The proof of key that every answer carries is all that an account's
 // key is used for.
 func (a *Agent) answerProbe(ctx context.Context, l *link.Link, action probe.Action) {
+	if !a.ledger.Leads() {
+		return // the copy that asks may have taken over, and must not yield to this one
+	}
 	sealed := probe.Seal(a.twins.sealer, action.Account, action.Message)
 	answer := protocol.Ack{Kind: protocol.Challenge, UUID: protocol.UUID(action.UUID), Data: []byte(sealed)}
 	if err := l.Answer(ctx, hive.AccountName(action.Account), answer); err != nil {

@@ -19,11 +19,11 @@ func (e *examiner) database(ctx context.Context) bool {
 		return true
 	}
 	if e.away = e.status == nil && e.running == nil && d.Leader != ""; e.away {
-		e.found(Finding{Level: Error, What: fmt.Sprintf("a wallet on %s leads since %s", d.Leader,
+		e.found(Finding{Level: Note, What: fmt.Sprintf("a wallet on %s leads since %s", d.Leader,
 			d.Since.UTC().Format(time.RFC3339)), Where: where,
-			Meaning: "one wallet leads: a start here ends at once, and says that the ledger is in use",
-			Next: "if this machine is to take over, stop that one for good, and start this one; after a crash its " +
-				"lease ends within 10 seconds"})
+			Meaning: "one wallet leads: one that is started here stands by, and takes over when that one has ended",
+			Next: "start this one too, if it is to stand by; commands that need the ledger are for the machine that " +
+				"leads"})
 	}
 	if d.Replicas > 0 && d.Synchronous == 0 {
 		e.found(Finding{Level: Warning, Where: where,

@@ -57,6 +57,7 @@ var nextOfCauses = map[status.Cause]string{
 	status.CauseStarting: "wait for some seconds; if it lasts, see what was found about nodes and relays",
 	status.CausePaused:   "`pksa resume` ends the pause",
 	status.CauseLocked:   "`pksa unlock` gives it its keys back",
+	status.CauseStandby:  "nothing: it takes over by itself when the one that leads has ended",
 	status.CauseStopping: "start it again when it has stopped",
 }
 

@@ -65,6 +65,8 @@ type inDatabase struct {
 	chain    *nodetest.Chain
 	secret   client.Secret
 	bot      *client.Client
+	node     *nodetest.Node
+	stop     func()
 	ended    chan struct{}
 	err      error // with which it has ended
 	voted    []hive.TxID
@@ -81,14 +83,14 @@ func newInDatabase(t *testing.T) *inDatabase {
 	d.chain = nodetest.NewChain(nodetest.Options{})
 	d.chain.AddUser("alice")
 	d.chain.AddUser("bob")
-	node := d.chain.NewNode("other.test")
+	d.node = d.chain.NewNode("other.test")
 	var err error
 	d.relay, err = relaytest.Start(relaytest.Options{Relay: relay.Options{
 		Keys: relay.FixedKeys(map[hive.AccountName][]hive.PublicKey{
 			"alice": {nodetest.Key("alice", hive.Posting).Public()}}), Logger: slog.New(slog.DiscardHandler)}})
 	d.must(err)
 	t.Cleanup(d.relay.Close)
-	d.cfg.Nodes, d.cfg.Relays = []string{node.URL()}, []config.Relay{{URL: d.relay.URL, Plaintext: true}}
+	d.cfg.Nodes, d.cfg.Relays = []string{d.node.URL()}, []config.Relay{{URL: d.relay.URL, Plaintext: true}}
 
 	keys, err := d.openKeys(t.Context())
 	d.must(err)
@@ -104,10 +106,11 @@ func newInDatabase(t *testing.T) *inDatabase {
 	d.must(l.Close())
 
 	o := d.home.options()
-	o.Dial, o.Transport = d.relay.DialContext, nodetest.Transport(node)
+	o.Dial, o.Transport = d.relay.DialContext, nodetest.Transport(d.node)
 	s, err := service.Open(t.Context(), o)
 	d.must(err)
 	ctx, stop := context.WithCancel(t.Context())
+	d.stop = stop
 	go func() {
 		defer close(d.ended)
 		d.err = errors.Join(s.Run(ctx), s.Close())

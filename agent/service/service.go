@@ -35,6 +35,11 @@ type Options struct {
 	// status server and relay are opened.
 	Embedded bool
 
+	// StandingBy is called when another wallet leads the ledger, which is in a database: [Open]
+	// returns when that has ended, or its lease. What it returns is called then. nil: nobody is
+	// told.
+	StandingBy func() (over func())
+
 	// Version, Reloading, ReadSettings, TrustClock, KernelClock and InPlace are those of
 	// [agent.Options].
 	Version      string
@@ -101,7 +106,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 		return s, err
 	}
 	// The ledger is sealed by a key that the keystore keeps.
-	if err := s.openLedger(o); err != nil {
+	if err := s.openLedger(ctx, o); err != nil {
 		return s, err
 	}
 	// A copy that has yielded to another one serves nothing, whoever starts it, until a person has
@@ -190,11 +195,14 @@ func opener(o Options) func(context.Context) (keystore.Unlock, error) {
 	}
 }
 
-func (s *Service) openLedger(o Options) (err error) {
+func (s *Service) openLedger(ctx context.Context, o Options) (err error) {
 	if s.Ledger != nil {
 		return nil
 	}
-	if s.Ledger, err = ledger.Open(o.Config.Ledger, LedgerOptions(o.Config, s.Keys, o.Logger)); err != nil {
+	switch s.Ledger, err = s.takeLedger(ctx, o); {
+	case err != nil && (errors.As(err, new(*StepError)) || ctx.Err() != nil):
+		return err
+	case err != nil:
 		return &StepError{StepLedger, err}
 	}
 	s.owned = append(s.owned, s.Ledger.Close)

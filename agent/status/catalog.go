@@ -277,5 +277,7 @@ var causeTexts = map[Cause]struct{ means, serves string }{
 	CauseStarting: {"what an earlier process left is taken up first", "nothing yet"},
 	CausePaused: {"the operator paused the wallet (`pksa pause`)",
 		"nothing: each request is told to come again later"},
+	CauseLocked:   {"the keys were wiped (`pksa lock`), until `pksa unlock`", "nothing"},
 	CauseStopping: {"the wallet stops", "what was admitted is finished"},
+	CauseStandby:  {"another wallet leads the ledger, which is in a database", "nothing, until that one has ended"},
 }

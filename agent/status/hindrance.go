@@ -16,12 +16,13 @@ const (
 	CausePaused   Cause = "paused"   // by the operator
 	CauseLocked   Cause = "locked"   // the wallet holds no keys until it is unlocked
 	CauseStopping Cause = "stopping"
+	CauseStandby  Cause = "standby" // another wallet leads the ledger, which is in a database
 )
 
 // Causes returns all causes.
 func Causes() []Cause {
 	return []Cause{CauseDisk, CauseLedger, CauseClock, CauseKeys, CauseNode, CauseRelay, CauseTwin, CauseStarting,
-		CausePaused, CauseLocked, CauseStopping}
+		CausePaused, CauseLocked, CauseStopping, CauseStandby}
 }
 
 // Hindrance is one reason of the wallet's own for which no transaction is signed now.

@@ -141,8 +141,8 @@ var (
 			"one is there, and start it again")
 	adviceYielded = advise("yielded", "if this copy should go on, stop the other one first, then run `pksa ledger "+
 		"moved` here and start again; else remove this copy. `pksa help ledger moved` tells more")
-	adviceDeposed = advise("deposed", "the wallet goes on there: `pksa doctor` says on which machine. To have it here "+
-		"again, stop that one first, then start this one")
+	adviceDeposed = advise("deposed", "the wallet goes on there: `pksa doctor` says on which machine. Started again, "+
+		"this one stands by")
 	adviceHardening = advise("hardening", "grant what is missing, or require less: `hardening: best` in config.yaml "+
 		"starts with what this machine permits")
 	adviceRelayAddress = advise("relay-address",

@@ -49,6 +49,12 @@ func (m *manager) keepAlive(ctx context.Context, a *agent.Agent) {
 	m.KeepAlive(ctx, span, a.Live)
 }
 
+// attendStandby sends signs of life of a wallet that stands by, until ctx ends.
+func (m *manager) attendStandby(ctx context.Context) {
+	span := systemd.Watchdog(os.Getenv("WATCHDOG_USEC"), os.Getenv("WATCHDOG_PID"))
+	m.KeepAlive(ctx, span, func(context.Context) error { return nil })
+}
+
 // statusEvery is how often the line of `systemctl status` is made anew.
 const statusEvery = 10 * time.Second
 

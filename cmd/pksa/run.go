@@ -46,6 +46,10 @@ the same accounts: a home folder that was copied, or a snapshot that was
 restored. The copy that came later, or has fewer records, ends with exit status
 0 and does not start again until ` + "`pksa ledger moved`" + `.
 
+With a ledger in PostgreSQL, a wallet that is started while another one leads
+stands by: it has its keys, and takes over when the other one has ended, or ten
+seconds after that was heard of last.
+
 The clock of this machine must be confirmed: by a Hive API node, by the kernel
 (a time service), or by --trust-clock. Until then nothing is served if the clock
 is more than an hour after the ledger's last record.`,
@@ -70,10 +74,14 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	s, err := service.Open(ctx, service.Options{
 		Version: version, Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock,
 		Reloading:    manager.reloading,
+		StandingBy:   func() (over func()) { return c.standBy(ctx, manager) },
 		InPlace:      c.forOthers(cfg.Home),
 		ReadSettings: func() (*config.Config, error) { return c.readSettings(cfg.Home) },
 		OpenKeys:     func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return nil // stopped while it stood by: an end in order
+	}
 	if err != nil {
 		return startHint(cfg, yieldHint(err))
 	}
@@ -103,6 +111,27 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 		err = nil // stopped while it started: nothing was admitted, and an end in order is no failure
 	}
 	return errors.Join(yieldHint(err), s.Close())
+}
+
+// standBy begins what goes on while this wallet waits for another one to end. The manager has its
+// signs of life, and a signal to reload finds nothing to do: settings and policy are read when it
+// leads.
+func (c *command) standBy(ctx context.Context, m *manager) (over func()) {
+	m.tell(systemd.Ready)
+	m.tell(systemd.StatusText("standing by: another wallet leads"))
+	if columns(c.err) > 0 && !c.journal {
+		c.tell(systemd.Info, "pksa: Standing by: another wallet leads. This one takes over when that has ended.\n")
+	}
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	waiting, stop := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() { m.attendStandby(waiting) })
+	return func() {
+		stop()
+		running.Wait()
+		signal.Stop(hangup)
+	}
 }
 
 // sayReady prints at the terminal when the wallet serves, and where applications can ask.

@@ -26,8 +26,12 @@ Requests are made of what both files say: values at each bound, just below and
 just above, each name and one that is in no list, hours inside and outside, each
 by itself, in pairs, then by chance, and of limits one request after another
 until the room is used up. The same files have the same result. This is a
-search: that it finds nothing is no proof, unless both files say the same. It
-ends with what was tried, and what it knows by made-up values only.
+search: that it finds nothing is no proof. It says what it knows by made-up
+values only.
+
+It ends with what is proven: of which operations, sessions and challenges
+nothing more passes, whatever is asked for, or nothing less, and of which
+nothing is certain.
 
 The exit status is 0 if no difference was found, 1 if there is one or a limit
 forgets what it counted, and 2 if one of the files cannot be used.`,

@@ -23,7 +23,8 @@ func (c *compiler) reviewTickets(r *rule) {
 		limits, compared := c.near.of(r, i)
 		if compared && !slices.ContainsFunc(limits, (*limit).binds) {
 			c.Warn(c.entryName(n), "%q lets create_claimed_account through without any limit, and each uses up a "+
-				"ticket of the account, which only resource credits or HIVE buy anew; say how many, such as count: 5 per 24h",
+				"ticket of the account, which only resource credits or HIVE buy anew; say how many, such as "+
+				"count: 5 per 24h",
 				r.name)
 		}
 	}

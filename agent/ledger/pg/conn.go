@@ -85,10 +85,15 @@ type parsing struct{ sql, name string }
 
 // Connect enters a database. It takes five seconds at most.
 func Connect(ctx context.Context, o Options) (*Conn, error) {
+	return connect(ctx, o, (&net.Dialer{KeepAlive: 5 * time.Second}).DialContext)
+}
+
+func connect(ctx context.Context, o Options, dial func(context.Context, string, string) (net.Conn, error)) (*Conn,
+	error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	network, address := o.Address.network()
-	raw, err := (&net.Dialer{KeepAlive: 5 * time.Second}).DialContext(ctx, network, address)
+	raw, err := dial(ctx, network, address)
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}

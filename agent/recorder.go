@@ -74,7 +74,7 @@ func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 		Relay: r.relay, UUID: string(r.msg.UUID), Policy: j.inForce.Hash(), Rules: j.decision.Rules,
 		Limits: j.decision.Limits, Cost: j.decision.Charges, Observed: j.decision.Observed,
 	}
-	if p.request.Exact && p.tx != nil && j.refusal == nil {
+	if p.request.Exact && p.tx != nil { // of what is denied, too: a suggestion makes room for it
 		content.Expires = p.tx.tx.Expiration.Time()
 	}
 	draft, most := p.draft, maxEffects
@@ -90,7 +90,7 @@ func (a *Agent) judgedRecord(p *proposal, j judged) []byte {
 		// What is busy was not looked at.
 		w := draft.Written
 		draft = audit.Draft{Written: policy.Written{Request: w.Request, Account: w.Account, App: w.App}}
-		most = replayEffects
+		most, content.Expires = replayEffects, time.Time{}
 	}
 	does := 0
 	if j.refusal == nil || j.refusal.code != audit.CodeBusy {

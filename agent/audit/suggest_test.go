@@ -38,3 +38,16 @@ allow: [{name: votes, request: sign, apps: any, operations: [vote: {permlink: [p
 		}
 	}
 }
+
+// A suggested limit makes room for as long as what was denied could have been carried out.
+func TestSuggestedLimitsOfExactTransactions(t *testing.T) {
+	for life, want := range map[time.Duration]string{0: "count: 1 per 24h", 2 * time.Hour: "count: 2 per 24h"} {
+		trail := []audit.Record{vote(1, "denied", madeAt), vote(2, "denied", madeAt.Add(25*time.Hour))}
+		content := audit.Content{Result: "denied", Code: policy.CodeUncovered, Expires: madeAt.Add(life)}
+		trail[0].Content = content.Encode(audit.NewDraft(signing(ballot(1)), false), 0, true)
+		got, err := audit.Suggest(sourceOf(trail...), audit.Query{}, nil, hive.Mainnet, 0)
+		if err != nil || !strings.Contains(got.YAML, want) {
+			t.Errorf("a life of %v: %v, not %q:\n%s", life, err, want, got.YAML)
+		}
+	}
+}

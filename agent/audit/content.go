@@ -42,8 +42,8 @@ type Content struct {
 	Rules  []policy.RuleRef    `json:"rules,omitempty"`
 	Limits []policy.LimitState `json:"limits_before,omitempty"`
 	Cost   []policy.Charge     `json:"cost,omitempty"`
-	// Expires is when a transaction that the app made expires: what it costs counts as of then. Also
-	// of what is denied.
+	// Expires is when a transaction that the app made expires: what it costs counts as of then. It
+	// stands in records of denied requests, too.
 	Expires time.Time `json:"expires,omitzero"`
 
 	Result string      `json:"result"`

@@ -52,7 +52,7 @@ func TestEveryPrintedPolicyPleasesTheCheck(t *testing.T) {
 		}
 		return nil
 	})
-	if err != nil || printed < 12 || files < 10 {
+	if err != nil || printed < 11 || files < 11 {
 		t.Errorf("%d policies are printed, %d are files, %v", printed, files, err)
 	}
 }

@@ -140,6 +140,7 @@ func TestEverythingIsAllowed(t *testing.T) {
 		}
 	}
 	app.Close()
+	s.end()
 	// Each request has a line, with what was asked and what came of it, when it is answered.
 	for _, want := range [][]string{{"kind=auth", "app=devbot", "outcome=session"},
 		{"kind=sign", "app=devbot", "outcome=accepted", "votes"}, {"kind=sign", "outcome=accepted", "1.000 HIVE"}} {
@@ -147,7 +148,6 @@ func TestEverythingIsAllowed(t *testing.T) {
 			t.Errorf("%d lines have %q", len(lines), want)
 		}
 	}
-	s.end()
 }
 
 // With a policy of one's own the wallet does what a real one would.
@@ -167,11 +167,11 @@ func TestOwnPolicy(t *testing.T) {
 	if !errors.Is(err, client.ErrRefused) {
 		t.Errorf("a vote: %v", err)
 	}
+	app.Close()
+	s.end()
 	if lines := s.log.lines("kind=sign", "app=devbot", `msg="request refused"`, "code=uncovered"); len(lines) != 1 {
 		t.Errorf("%d lines tell of the vote that was refused: %q", len(lines), s.log.lines("kind=sign"))
 	}
-	app.Close()
-	s.end()
 }
 
 // A policy that is missing or broken is an error that says where, and nothing is left behind.

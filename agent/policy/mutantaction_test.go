@@ -91,7 +91,7 @@ var brokenActions = []mutant{
 		testsOfReview},
 	{"a member of the application is one of an action", "reviewpayload.go", "&& isMemberOfSome(one.path[1]) {", "{",
 		testsOfReview},
-	{"what an app leaves out is there", "reviewpayload.go", "|| e.mayFind(move, unknown) {", "|| true {",
+	{"what an app leaves out is there", "reviewpayload.go", "|| e.mayFind(move, to) {", "|| true {",
 		testsOfReview},
 	{"what may be left out is left out", "reviewpayload.go", "is.kind == isAbsent && !takesAbsent(one.matcher)",
 		"is.kind == isAbsent && len(one.path) > 1", testsOfReview},

@@ -96,4 +96,8 @@ var brokenDenials = []mutant{
 		"if names := receiversIn(e.test(\"json\")); len(names) > 0 {",
 		"if names := receiversIn(e.test(\"json\")); len(names) < 0 {", testsOfReview},
 	{"any memo is said to be free", "reviewpayload.go", " && narrows(m.matcher) }", " }", testsOfReview},
+	{"a member at a wrong place is of no use", "reviewpayload.go", "meant != \"\" {\n\t\t\twrite",
+		"false {\n\t\t\twrite", testsOfReview},
+	{"members have letters of one size", "reviewpayload.go", "strings.EqualFold(name, path", "name == (path",
+		testsOfReview},
 }

@@ -30,7 +30,8 @@ func (p *place) textOf() string {
 
 // wordsForOthers are words by which people mean others than those they name, or what stands there.
 var wordsForOthers = []string{"other", "others", "each", "every", "some", "someone", "somebody", "present", "missing",
-	"absent", "exists", "unknown", "unlimited", "author", "voter", "recipient", "receiver", "friends", "followers"}
+	"absent", "exists", "unknown", "unlimited", "author", "voter", "recipient", "receiver", "friends", "followers",
+	"stranger", "strangers", "exchange", "exchanges", "scammer", "scammers", "hacker", "hackers", "thief", "thieves"}
 
 // wordForOthers finds a word that seems to mean accounts of some kind.
 func wordForOthers(p *place) string {

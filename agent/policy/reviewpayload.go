@@ -73,7 +73,7 @@ func (c *compiler) besideMember(r *rule, e *opEntry, rules []*rule) string {
 		return ""
 	}
 	// Where the rule names who gets something, other rules may keep it from others.
-	receivers := []value{unknown}
+	receivers := []value{inJSON(unknownText)}
 	if names := receiversIn(e.test("json")); len(names) > 0 {
 		receivers = receivers[:0]
 		for _, name := range names[:min(len(names), mostSamples)] {
@@ -85,6 +85,10 @@ func (c *compiler) besideMember(r *rule, e *opEntry, rules []*rule) string {
 		if extra == "" {
 			continue
 		}
+		write := "take that test out, so that the rest is about all"
+		if meant := memberMeant(extra, move.json(unknown), ""); meant != "" {
+			write = "write " + meant
+		}
 		for _, to := range receivers {
 			if !e.mayMove(move, to) || e.mayFind(move, to) {
 				continue
@@ -94,7 +98,7 @@ func (c *compiler) besideMember(r *rule, e *opEntry, rules []*rule) string {
 					return other.makes(one, move) && one.mayMove(move, to)
 				}, func(_ *rule, one *opEntry) bool { return one.mayFind(move, to) }) {
 					return fmt.Sprintf("json: in %s, the app leaves %s out, which %s does not need, and evades the "+
-						"rule; take that test out, so that the rest is about all", r.section, extra, move.says)
+						"rule; %s", r.section, extra, move.says, write)
 				}
 			}
 		}
@@ -109,6 +113,21 @@ func extraMember(m matcher, action value) string {
 		is := inside{one.path, anything{}}.reach(action)
 		if is.kind == isAbsent && !takesAbsent(one.matcher) && !saidOfMemo(one) {
 			return "." + strings.Join(one.path, ".")
+		}
+	}
+	return ""
+}
+
+// memberMeant returns the path to a member of an action that has the last name of another path, in
+// letters of any size, "" if none has: whoever tests .to of a payload at the root means that.
+func memberMeant(path string, action value, at string) string {
+	for _, name := range slices.Sorted(maps.Keys(action.members)) {
+		own := at + "." + name
+		if own != path && strings.EqualFold(name, path[strings.LastIndex(path, ".")+1:]) {
+			return own
+		}
+		if meant := memberMeant(path, action.members[name], own); meant != "" {
+			return meant
 		}
 	}
 	return ""

@@ -107,7 +107,8 @@ var brokenActions = []mutant{
 		"false && slices.Contains", "TestManyNamesAndRulesAreCompared"},
 	{"tickets cost nothing", "reviewticket.go", "r.entries[i].name != \"create_claimed_account\"", "true",
 		testsOfReview},
-	{"a limit of tickets is none", "reviewticket.go", "limits, (*limit).binds)", "limits[:0], (*limit).binds)",
+	{"a limit of tickets is none", "reviewticket.go", "countedOften(&r.entries[i], limits)",
+		"countedOften(&r.entries[i], limits[:0])",
 		testsOfReview},
 	{"proposals pay nothing", "reviewticket.go", "e.lets(\"daily_pay\", lessPay)", "false", testsOfReview},
 	{"one proposal is any", "reviewticket.go", "!mayTake(e.testOf(\"proposal_ids\"), value",
@@ -122,5 +123,7 @@ var brokenActions = []mutant{
 		testsOfReview},
 	{"who forbids texts forbids payments", "reviewtoken.go", "intersect(r.kinds, by.kinds) && (r", "(r", testsOfReview},
 	{"a memo that is nearly any is one", "reviewpay.go", "f.field == \"memo\" && takesMost(f.matcher):", "false:",
+		testsOfReview},
+	{"a budget of money counts all", "reviewtoken.go", "l.binds() && !l.costsNothing(r, e) })", "l.binds() })",
 		testsOfReview},
 }

@@ -21,7 +21,7 @@ func (c *compiler) reviewTickets(r *rule) {
 			continue
 		}
 		limits, compared := c.near.of(r, i)
-		if compared && !slices.ContainsFunc(limits, (*limit).binds) {
+		if compared && !r.countedOften(&r.entries[i], limits) {
 			c.Warn(c.entryName(n), "%q lets create_claimed_account through without any limit, and each uses up a "+
 				"ticket of the account, which only resource credits or HIVE buy anew; say how many, such as "+
 				"count: 5 per 24h",

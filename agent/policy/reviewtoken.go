@@ -287,11 +287,17 @@ func (c *compiler) reviewTokens(r *rule, rules []*rule) {
 			continue
 		} else if says := r.freeNFTs(e, limits, &c.steps); says != "" {
 			c.Warn(c.entryName(n), "%s", says)
-		} else if !e.movesNothing() && !slices.ContainsFunc(limits, (*limit).binds) {
+		} else if !e.movesNothing() && !r.countedOften(e, limits) {
 			c.Warn(c.entryName(n), "%q lets custom_json through with the active key without any limit, and tokens "+
 				"move inside it; add a limit with sum, or say how many: count: 20 per 24h", r.name)
 		}
 	}
+}
+
+// countedOften reports whether a limit that is in force over time counts what an entry lets go,
+// though it costs no amount: a budget of money counts nothing of that.
+func (r *rule) countedOften(e *opEntry, limits []*limit) bool {
+	return slices.ContainsFunc(limits, func(l *limit) bool { return l.binds() && !l.costsNothing(r, e) })
 }
 
 // movesNothing reports whether the entry names an action that is known to move no tokens, and takes

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,7 +21,7 @@ import (
 //	database NAME            makes an empty database, and sets the variable NAME to its address
 //	copydatabase NAME OTHER  copies what the variable NAME leads to, and sets OTHER
 //	sql NAME STATEMENT       runs a statement in it
-//	overtake NAME            lets another machine lead as soon as the next wallet does
+//	overtake NAME            lets another machine lead once the next wallet does and serves
 func withDatabases(t *testing.T, params *testscript.Params) bool {
 	others := params.Condition
 	params.Condition = func(name string) (bool, error) {
@@ -57,9 +59,13 @@ func withDatabases(t *testing.T, params *testscript.Params) bool {
 	params.Cmds["overtake"] = func(ts *testscript.TestScript, _ bool, args []string) {
 		name := nameOf(ts, args[0])
 		epoch := func() string { return server.SQL(name, `SELECT epoch::text FROM pksa.leader`)[0] }
-		before := epoch()
+		before, socket := epoch(), filepath.Join(ts.Getenv("PKSA_HOME"), "control.sock")
+		serves := func() bool { // before that it would stand by, and wait
+			_, err := os.Stat(socket)
+			return err == nil
+		}
 		go func() {
-			for epoch() == before {
+			for epoch() == before || !serves() {
 				time.Sleep(10 * time.Millisecond)
 			}
 			server.SQL(name, `UPDATE pksa.leader SET epoch = epoch + 1, holder = 'elsewhere/x',

@@ -71,15 +71,16 @@ func (c *command) serve(ctx context.Context, trustClock bool) error {
 	}
 	manager := dialManager(log)
 	defer manager.close()
+	stood := false // by, while another wallet led
 	s, err := service.Open(ctx, service.Options{
 		Version: version, Config: cfg, Logger: log, TrustClock: trustClock, KernelClock: kernelClock,
 		Reloading:    manager.reloading,
-		StandingBy:   func() (over func()) { return c.standBy(ctx, manager) },
+		StandingBy:   func() (over func()) { stood = true; return c.standBy(ctx, manager) },
 		InPlace:      c.forOthers(cfg.Home),
 		ReadSettings: func() (*config.Config, error) { return c.readSettings(cfg.Home) },
 		OpenKeys:     func(ctx context.Context) (*keystore.Store, error) { return c.openKeys(ctx, cfg) },
 	})
-	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+	if stood && err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
 		return nil // stopped while it stood by: an end in order
 	}
 	if err != nil {

@@ -88,7 +88,7 @@ func Shield(h config.Hardening) ([]Measure, error) {
 // resolved by Go's own resolver, because that of libc loads modules and talks to other daemons. An
 // ordinary user keeps reading in /etc and, if not logged in, in /run, so that a resolv.conf that is
 // replaced there is followed; root, whom no file mode stops, does not, nor beside the folder that a
-// link leads to. [Unfollowed] says what is lost.
+// link leads to. [Unfollowed] says what is lost, and [Opened] what stays open to root and others.
 //
 // It cannot be undone in this process, and commands inherit it. The error is a *[Error].
 func Confine(cfg *config.Config, extra Paths) ([]Measure, error) {

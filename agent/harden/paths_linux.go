@@ -76,7 +76,7 @@ func rules(cfg *config.Config, extra Paths) []landlock.Rule {
 	r.read(extra.Read...)
 	r.read(systemPaths()...)
 	r.file(mayRead|ll.AccessFSWriteFile, "/dev/null")
-	for _, program := range append(unlockCommand(cfg.Unlock), extra.Execute...) {
+	for _, program := range append([]string{sourceProgram(cfg.Unlock)}, extra.Execute...) {
 		r.program(program, 0)
 	}
 	return r
@@ -145,16 +145,6 @@ func behind(link string) (folders []string) {
 		link = filepath.Join(folder, filepath.Base(target))
 	}
 	return folders
-}
-
-// unlockCommand returns the program of an unlock source, in a list of one; nil if the source is no
-// command.
-func unlockCommand(unlock string) []string {
-	words := strings.Fields(strings.TrimPrefix(unlock, "command:"))
-	if !strings.HasPrefix(unlock, "command:") || len(words) == 0 {
-		return nil
-	}
-	return words[:1]
 }
 
 type ruleset []landlock.Rule
@@ -271,14 +261,15 @@ func shared(folder string) bool {
 	if err != nil {
 		return true
 	}
+	return ofSystem(real) || filepath.Dir(real) == "/" && os.Geteuid() == 0 && !mounted(real)
+}
+
+// ofSystem reports whether a folder is there for everything: one that a system has at the top of
+// the tree, or the user's own.
+func ofSystem(real string) bool {
 	user, _ := os.UserHomeDir()
-	if real == "/" || real == filepath.Clean(user) {
-		return true
-	}
-	if filepath.Dir(real) != "/" {
-		return false
-	}
-	return slices.Contains(topFolders, filepath.Base(real)) || os.Geteuid() == 0 && !mounted(real)
+	return real == "/" || real == filepath.Clean(user) ||
+		filepath.Dir(real) == "/" && slices.Contains(topFolders, filepath.Base(real))
 }
 
 // program adds the execution of a program and of what the kernel runs to start it: the interpreter

@@ -1,10 +1,12 @@
 package harden
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 
@@ -32,10 +34,10 @@ func Named(path string, err error) error {
 	return err
 }
 
-// NamedSource returns what [Named] does for the file of a source of secrets, as the setting unlock
-// names one; err itself if the source is no file.
+// NamedSource returns what [Named] does for the file or the program of a source of secrets, as the
+// setting unlock names one; err itself if the source is neither.
 func NamedSource(source string, err error) error {
-	if file := sourceFile(source); file != "" {
+	if file := cmp.Or(sourceFile(source), sourceProgram(source)); file != "" {
 		return Named(file, err)
 	}
 	return err
@@ -53,6 +55,20 @@ func sourceFile(source string) string {
 	return ""
 }
 
+// sourceProgram returns the path of the program of a source of secrets; empty if the source is no
+// command, or there is no such program.
+func sourceProgram(source string) string {
+	words := strings.Fields(strings.TrimPrefix(source, "command:"))
+	if !strings.HasPrefix(source, "command:") || len(words) == 0 {
+		return ""
+	}
+	path, err := exec.LookPath(words[0])
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
 // Loss is a file or link that a process which has shut itself in does not follow to what takes its
 // place.
 type Loss struct {
@@ -64,3 +80,9 @@ type Loss struct {
 // itself in would lose once it is replaced, so that it can be said before. [Confine] has to come
 // later. An error of reading such a file names the sandbox ([Named]).
 func Unfollowed(cfg *config.Config) []Loss { return unfollowed(cfg) }
+
+// Opened returns folders that stay open to a process which shuts itself in, because files of the
+// configuration are in them, though others may keep secrets there, so that it can be said before:
+// folders for everything and, for root, whom no mode of a file stops, all outside of the home
+// folder.
+func Opened(cfg *config.Config) []string { return opened(cfg) }

@@ -122,6 +122,29 @@ func unfollowed(cfg *config.Config) (losses []Loss) {
 	return slices.Compact(losses)
 }
 
+func opened(cfg *config.Config) (folders []string) {
+	home, err := filepath.EvalSymlinks(cfg.Home)
+	if err != nil {
+		home = cfg.Home
+	}
+	add := func(folder string) {
+		real, err := filepath.EvalSymlinks(folder)
+		if err == nil && (ofSystem(real) || os.Geteuid() == 0 && !within(real, home) && !mounted(real)) {
+			folders = append(folders, folder)
+		}
+	}
+	for _, folder := range written(cfg) {
+		add(folder)
+	}
+	for _, file := range readAgain(cfg) {
+		for _, folder := range followed(file) {
+			add(folder)
+		}
+	}
+	slices.Sort(folders)
+	return slices.Compact(folders)
+}
+
 // advice returns what to do where the sandbox does not follow the link.
 func (l link) advice() string {
 	if os.Geteuid() == 0 {

@@ -62,11 +62,12 @@ var rereadRows = []rereadRow{
 	everywhere("files of `unlock` and `notify`", "secrets/current/unlock", "tokens/current/token"),
 	everywhere("`relay.certificate`, `relay.key`", "tls/current/relay.pem", "tls/current/relay.key"),
 	everywhere("authorities of a database", "db/current/ca.pem"),
+	everywhere("the program of `unlock`", "programs/current/unlock"),
 	{"the home folder's", map[string][]string{renamed: {"home/config.yaml"}}},
 }
 
 // versioned are the folders whose link `current` is moved, or which are replaced.
-var versioned = []string{"policies", "secrets", "tokens", "tls", "db"}
+var versioned = []string{"policies", "secrets", "tokens", "tls", "db", "programs"}
 
 func replacedConfig(root string) *config.Config {
 	cfg := config.Default(filepath.Join(root, "home"))
@@ -94,7 +95,8 @@ func TestReplacedChild(t *testing.T) {
 	for _, l := range harden.Unfollowed(cfg) {
 		there["warned"] += l.Path + ": " + l.Why + "\n"
 	}
-	measures, err := harden.Confine(cfg, harden.Paths{})
+	program := filepath.Join(root, "programs/current/unlock")
+	measures, err := harden.Confine(cfg, harden.Paths{Execute: []string{program}}) // as one of unlock
 	if err != nil || !harden.Confined(measures) {
 		fmt.Println("unconfined", measures, err)
 		return
@@ -133,6 +135,7 @@ func TestReplacedChild(t *testing.T) {
 	_, err = agent.ReadPolicy(cfg)
 	there["ReadPolicy"] = fmt.Sprint(err)
 	there["NamedSource"] = fmt.Sprint(harden.NamedSource(cfg.Unlock, fs.ErrPermission))
+	there["NamedSource command:"] = fmt.Sprint(harden.NamedSource("command:"+program+" x", fs.ErrPermission))
 	text, err := json.Marshal(there)
 	if err != nil {
 		t.Fatal(err)
@@ -168,6 +171,9 @@ func replaced(t *testing.T, c change) whatIsThere {
 	write := func(name, text string) {
 		must(t, os.MkdirAll(filepath.Dir(at(name)), 0o755))
 		must(t, os.WriteFile(at(name)+".new", []byte(text), 0o600))
+		if strings.HasPrefix(text, "#!") {
+			must(t, os.Chmod(at(name)+".new", 0o700))
+		}
 		must(t, os.Chown(at(name)+".new", c.user, c.user))
 		must(t, os.Rename(at(name)+".new", at(name)))
 	}
@@ -185,6 +191,9 @@ func replaced(t *testing.T, c change) whatIsThere {
 			return "127.0.0." + map[string]string{"old": "2", "new": "3"}[word] + " relay.test # " + word + "\n"
 		case "etc/nsswitch.conf":
 			return "hosts: files dns # " + word + "\n"
+		}
+		if strings.HasPrefix(name, "programs/") {
+			return "#!/bin/sh\necho " + word + "\n"
 		}
 		return word + "\n"
 	}
@@ -411,6 +420,10 @@ func TestReplacedFiles(t *testing.T) {
 			lost := fates[user]["files of `unlock` and `notify`"] == "restart"
 			if lost != named(there["NamedSource"]) {
 				t.Errorf("user %d, %s: the secret is lost: %t; %s", user, how, lost, there["NamedSource"])
+			}
+			lost = fates[user]["the program of `unlock`"] == "restart"
+			if said := there["NamedSource command:"]; lost != named(said) {
+				t.Errorf("user %d, %s: the program is lost: %t; %s", user, how, lost, said)
 			}
 			lost = fates[user]["`/etc/resolv.conf`"] == "restart"
 			if strings.Contains(there["nobody.test"], "keeps this process from /etc/resolv.conf") != lost {

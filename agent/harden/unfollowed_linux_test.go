@@ -75,3 +75,50 @@ func TestLinksOfTheSystem(t *testing.T) {
 		t.Errorf("%v", links)
 	}
 }
+
+// What is open besides the wallet's own files depends on where these are, and on who runs it.
+func TestOpened(t *testing.T) {
+	root, err := filepath.EvalSymlinks(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(name string) string { return filepath.Join(root, name) }
+	t.Setenv("HOME", at("user"))
+	for _, folder := range []string{"user/wallet", "etc/private", "keys"} {
+		if err := os.MkdirAll(at(folder), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ofRoot := os.Geteuid() == 0
+	for name, c := range map[string]struct {
+		change      func(*config.Config)
+		root, other string // the folder that is warned of; empty: none
+	}{
+		"all in the home folder": {func(*config.Config) {}, "", ""},
+		"the home folder of the user": {func(c *config.Config) {
+			*c = *config.Default(at("user"))
+		}, at("user"), at("user")},
+		"the keystore in the user's": {func(c *config.Config) {
+			c.Keystore = at("user/k.age")
+		}, at("user"), at("user")},
+		"the keystore in the system's": {func(c *config.Config) { c.Keystore = "/etc/k.age" }, "/etc", "/etc"},
+		"the ledger elsewhere":         {func(c *config.Config) { c.Ledger = at("keys/l.db") }, at("keys"), ""},
+		"a key beside others'": {func(c *config.Config) {
+			c.RelayKey = at("etc/private/key.pem")
+		}, at("etc/private"), ""},
+		"a secret beside others'": {func(c *config.Config) {
+			c.Unlock = "file:" + at("etc/private/unlock")
+		}, at("etc/private"), ""},
+		"a secret of the system's folder": {func(c *config.Config) { c.Unlock = "file:/etc/unlock" }, "", ""},
+	} {
+		cfg := config.Default(at("user/wallet"))
+		c.change(cfg)
+		want := c.other
+		if ofRoot {
+			want = c.root
+		}
+		if got := strings.Join(opened(cfg), " "); got != want {
+			t.Errorf("%s: warned of %q, want %q", name, got, want)
+		}
+	}
+}

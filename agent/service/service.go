@@ -127,7 +127,7 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 	// before listening: from the first byte of a stranger on, this process reaches the files it
 	// needs only.
 	if !o.Embedded {
-		unfollowed := harden.Unfollowed(o.Config)
+		unfollowed, opened := harden.Unfollowed(o.Config), harden.Opened(o.Config)
 		status.OpenProcess() // which metrics need, and which cannot be opened afterwards
 		confined, err := harden.Confine(o.Config, harden.Paths{})
 		if err != nil {
@@ -138,6 +138,13 @@ func Open(ctx context.Context, o Options) (s *Service, err error) {
 			if harden.Confined(confined) {
 				o.Logger.Warn("what takes the place of this file will not be found", "component", "agent",
 					"file", l.Path, "why", l.Why)
+			}
+		}
+		for _, folder := range opened {
+			if harden.Confined(confined) {
+				o.Logger.Warn("all in this folder stays open to the wallet, because a file of its configuration is "+
+					"there: give that a folder of its own, and the wallet a user who is not root", "component", "agent",
+					"folder", folder)
 			}
 		}
 	}

@@ -184,12 +184,19 @@ func (p *Payer) Do(request *http.Request, terms Terms) (*http.Response, *Payment
 	if err != nil {
 		return nil, nil, fmt.Errorf("x402: %s: %w", request.URL.Redacted(), err)
 	}
+	again, err := repeat(request) // before anything is paid
+	if err != nil {
+		return nil, nil, fmt.Errorf("x402: %s: the request cannot be sent again: %w", request.URL.Redacted(), err)
+	}
 	payment, proof, err := p.authorise(request, offer)
 	if err != nil {
+		if again.Body != nil {
+			again.Body.Close()
+		}
 		return nil, payment, fmt.Errorf("x402: %s to %s for %s: %w", offer.Amount, offer.To, request.URL.Redacted(),
 			err)
 	}
-	response, err = p.hand(request, payment, proof)
+	response, err = p.hand(again, payment, proof)
 	if err != nil {
 		return nil, payment, fmt.Errorf("x402: %s: transaction %s: %w", request.URL.Redacted(), payment.ID, err)
 	}
@@ -246,14 +253,18 @@ type purpose struct {
 }
 
 // take returns the transfer for a purpose of which the answer was lost, if there is one that can be
-// used and ends with the offer. It is the caller's then: no second call gets it.
-func (p *Payer) take(of purpose, until time.Time) (transfer, bool) {
+// used. It is the caller's then: no second call gets it. An offer that ends before that transfer is
+// an error: another transfer would be counted beside it.
+func (p *Payer) take(of purpose, until time.Time) (t transfer, ok bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	maps.DeleteFunc(p.unanswered, func(_ purpose, t transfer) bool { return t.soon() })
-	t, ok := p.unanswered[of]
+	if t, ok = p.unanswered[of]; ok && !until.IsZero() && t.expires.After(until) {
+		return t, false, fmt.Errorf("%w: it ends before a transfer that the wallet was asked for and did not answer; "+
+			"call again after %s, when that is over", ErrTerms, hive.TimeOf(t.expires))
+	}
 	delete(p.unanswered, of)
-	return t, ok && (until.IsZero() || !t.expires.After(until))
+	return t, ok, nil
 }
 
 // keep keeps a transfer of which the answer was lost, until it is over.
@@ -268,9 +279,11 @@ func (p *Payer) keep(of purpose, t transfer) {
 func (p *Payer) authorise(request *http.Request, offer Offer) (*Payment, string, error) {
 	ctx := request.Context()
 	of := purpose{request.Method, request.URL.String(), offer.To, offer.amount}
-	made, again := p.take(of, offer.Until)
+	made, again, err := p.take(of, offer.Until)
+	if err != nil {
+		return nil, "", err
+	}
 	if !again {
-		var err error
 		if made, err = p.transfer(ctx, offer); err != nil {
 			return nil, "", err
 		}
@@ -383,20 +396,21 @@ func (o *Offer) prove(network string, signed []byte, nonce string) (string, erro
 	return base64.StdEncoding.EncodeToString(text), err
 }
 
-// hand sends the request with its proof.
+// repeat returns the request once more, with a body of its own.
+func repeat(request *http.Request) (again *http.Request, err error) {
+	again = request.Clone(request.Context())
+	if request.GetBody != nil {
+		again.Body, err = request.GetBody()
+	}
+	return again, err
+}
+
+// hand sends a request with its proof.
 func (p *Payer) hand(request *http.Request, payment *Payment, proof string) (*http.Response, error) {
 	ctx := request.Context()
-	again := request.Clone(ctx)
-	if request.GetBody != nil {
-		body, err := request.GetBody()
-		if err != nil {
-			return nil, err
-		}
-		again.Body = body
-	}
-	again.Header.Set(payment.Offer.proof, proof)
+	request.Header.Set(payment.Offer.proof, proof)
 	payment.Sent = true
-	response, err := p.http.Do(again)
+	response, err := p.http.Do(request)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrLost, err)
 		return nil, errors.Join(err, p.await(ctx, payment))

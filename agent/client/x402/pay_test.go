@@ -72,6 +72,14 @@ func TestSendsTheBodyAgain(t *testing.T) {
 			t.Errorf("asked %q, %v", s.asked, err)
 		}
 		once := request(t, t.Context(), http.MethodPost, page, "a question")
+		once.GetBody = func() (io.ReadCloser, error) { return nil, io.ErrUnexpectedEOF }
+		s.sign = func(context.Context, []byte) error { t.Error("the wallet is asked for nothing"); return nil }
+		_, payment, err := s.payer().Do(once, most)
+		if payment != nil || !errors.Is(err, io.ErrUnexpectedEOF) || len(s.proofs) > 1 {
+			t.Errorf("%+v, %v", payment, err)
+		}
+		s.asked = s.asked[:2]
+		once = request(t, t.Context(), http.MethodPost, page, "a question")
 		once.GetBody = nil
 		if _, _, err := s.payer().Do(once, most); err == nil || len(s.asked) != 2 {
 			t.Errorf("%v, asked %q", err, s.asked)
@@ -460,11 +468,7 @@ func TestLostAnswersOfTheWallet(t *testing.T) {
 		}
 
 		for name, change := range map[string]func(){
-			"nearly over": func() { time.Sleep(54 * time.Second) },
-			"a shorter offer": func() {
-				end := time.Now().Add(30 * time.Second)
-				s.offers = []map[string]any{offer("validBefore", end.UTC().Format(time.RFC3339))}
-			},
+			"nearly over":   func() { time.Sleep(54 * time.Second) },
 			"another payer": func() { p = s.payer() },
 		} {
 			s.offers, p = nil, s.payer()
@@ -478,10 +482,25 @@ func TestLostAnswersOfTheWallet(t *testing.T) {
 			}
 		}
 
+		// A server that shortens its offer would have a second transfer counted beside the first.
 		s.offers, p = nil, s.payer()
 		fail(100, client.ErrLost)
 		_, _, _ = s.buy(p)
 		first := asked[0]
+		s.offers = []map[string]any{offer("validBefore", time.Now().Add(30*time.Second).UTC().Format(time.RFC3339))}
+		fail(0, nil)
+		if _, payment, err := s.buy(p); payment != nil || !errors.Is(err, x402.ErrTerms) || len(asked) > 0 {
+			t.Errorf("a shorter offer: %+v, %v, asked for %d", payment, err, len(asked))
+		}
+		s.offers = nil
+		if _, _, err := s.buy(p); err != nil || !bytes.Equal(asked[0], first) {
+			t.Errorf("after a shorter offer: %v, the same transfer: %t", err, bytes.Equal(asked[0], first))
+		}
+
+		s.offers, p = nil, s.payer()
+		fail(100, client.ErrLost)
+		_, _, _ = s.buy(p)
+		first = asked[0]
 		for name, of := range map[string]map[string]any{
 			"a higher amount": offer("maxAmountRequired", "0.051 HBD"), "another receiver": offer("payTo", "mallory"),
 			"the same": offer(),

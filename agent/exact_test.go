@@ -46,6 +46,34 @@ func (w *world) exactTx(life time.Duration, ops ...string) string {
 		num, prefix, hive.TimeOf(time.Now().Add(life)), strings.Join(ops, ","))
 }
 
+// While no node answers, a transaction that an app made is signed if that is all it wants: its
+// expiration is compared with this machine's clock, and its reference block with nothing.
+func TestExactWithoutAHead(t *testing.T) {
+	waitingWorld(t, exactPolicy, func(t *testing.T, w *world, script *scriptedClient) {
+		w.node.FailAlways("", nodetest.Refused)
+		time.Sleep(5 * time.Minute) // the head in the cache is too old by now
+		tx := w.exactTx(30*time.Minute, transferToBob(1, "signed", false))
+		m := script.ask(request("sign_req", uuid(1), authKey, exactPayload(tx, true, nowNonce())))
+		if got := errorText(m, authKey); got != protocol.TextBroadcastNoNode || w.granted() != 0 {
+			t.Errorf("to be broadcast: %s %q", answerKind(m), got)
+		}
+		m = script.ask(request("sign_req", uuid(2), authKey, exactPayload(tx, false, nowNonce()+1)))
+		data := sharedAnswer(t, m, authKey)
+		if data.ID != exactID(t, tx) || len(data.Signatures) != 1 {
+			t.Errorf("signed: %+v", data)
+		}
+		num, _ := w.chain.Reference()
+		zero := strings.Replace(tx, fmt.Sprintf(`"ref_block_num":%d`, num), `"ref_block_num":0`, 1)
+		sharedAnswer(t, script.ask(request("sign_req", uuid(3), authKey, exactPayload(zero, false, nowNonce()+2))),
+			authKey)
+		late := w.exactTx(2*time.Hour, transferToBob(1, "signed", false))
+		m = script.ask(request("sign_req", uuid(4), authKey, exactPayload(late, false, nowNonce()+3)))
+		if got := errorText(m, authKey); got != protocol.TextNotSupported {
+			t.Errorf("two hours ahead: %s %q", answerKind(m), got)
+		}
+	})
+}
+
 func exactPayload(tx string, broadcast bool, nonce int64) string {
 	return fmt.Sprintf(`{"key_type":"active","tx":%s,"broadcast":%t,"nonce":%d}`, tx, broadcast, nonce)
 }

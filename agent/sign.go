@@ -121,7 +121,7 @@ func (a *Agent) checkExact(tx hive.Transaction, head node.Head) string {
 	case ends.Sub(now) > most:
 		return fmt.Sprintf("the transaction expires at %s, which is more than %s ahead of the chain's time "+
 			"(limits.transaction_life)", tx.Expiration, most)
-	case tx.RefBlockNum == head.RefBlockNum && tx.RefBlockPrefix != head.RefBlockPrefix:
+	case head.Number > 0 && tx.RefBlockNum == head.RefBlockNum && tx.RefBlockPrefix != head.RefBlockPrefix:
 		return "the transaction refers to a block that the chain does not have"
 	}
 	return ""
@@ -129,7 +129,8 @@ func (a *Agent) checkExact(tx hive.Transaction, head node.Head) string {
 
 // propose builds the transaction and makes the first half of the decision, on which the life of the
 // transaction depends. Without a reference block the operations are still judged, so that a refusal
-// stays a refusal while no node answers; what would be allowed fails then.
+// stays a refusal while no node answers; what would be allowed fails then, unless an application
+// made the transaction and only wants it signed: that needs nothing of a node.
 //
 // What exact says of the transaction is kept; if it is nil, the wallet makes that.
 func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, exact *protocol.TxHead) {
@@ -141,8 +142,10 @@ func (a *Agent) propose(ctx context.Context, p *proposal, ops []hive.Operation, 
 	var err error
 	a.meanwhile(ctx, p.run, func() { head, err = a.head(ctx) }) // mostly it is known
 	if err != nil {
-		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form only: it is never signed
-		p.obstacle = &obstacle{text: protocol.TextBroadcastNoNode, outcome: "no node", reason: err.Error()}
+		head = node.Head{Time: hive.TimeOf(time.Now()), At: time.Now()} // for the form, and by this machine's clock
+		if exact == nil || p.request.Broadcast {
+			p.obstacle = &obstacle{text: protocol.TextBroadcastNoNode, outcome: "no node", reason: err.Error()}
+		}
 	} else if reason := skewProblem(head, time.Now()); reason != "" {
 		p.refusal = &refusal{code: policy.CodeClock, reason: reason}
 		return

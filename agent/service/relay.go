@@ -33,15 +33,15 @@ func OpenRelay(cfg *config.Config, o relay.Options) (*relay.Relay, net.Listener,
 	}
 	pair := pairOf(cfg)
 	if cfg.RelayCertificate != "" {
+		pair.Failed = func(err error) {
+			err = harden.Named(cfg.RelayCertificate, harden.Named(cfg.RelayKey, err))
+			o.Logger.Warn("relay.certificate and relay.key are not taken, the pair of before is served on", "err", err)
+		}
 		first, err := pair.Get(nil)
 		if err != nil {
 			return nil, nil, fmt.Errorf("relay.certificate and relay.key: %w", err)
 		}
 		o.Hosts = first.Leaf.DNSNames // no other server can pass for one of these
-		pair.Failed = func(err error) {
-			err = harden.Named(cfg.RelayCertificate, harden.Named(cfg.RelayKey, err))
-			o.Logger.Warn("relay.certificate and relay.key are not taken, the pair of before is served on", "err", err)
-		}
 	}
 	r, err := relay.New(o)
 	if err != nil {

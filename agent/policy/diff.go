@@ -211,6 +211,7 @@ func newSearch(ctx context.Context, old, now *Policy, all []standpoint, at time.
 		accounts = append(accounts, s.names(from.rule.behalf)...)
 		accounts = append(accounts, s.names(s.accountsTested(from.rule))...)
 	}
+	accounts = append(accounts, s.names(accountsInTexts(all))...)
 	s.accounts = append(slices.DeleteFunc(once(accounts), func(name string) bool { return name == "" }), "the.account")
 	s.apps = append(once(apps), "another app")
 	s.times = s.instants(at)
@@ -333,6 +334,37 @@ func (s *search) accountsTested(r *rule) nameSet {
 				})
 			}
 		}
+	}
+	return set
+}
+
+// mostInTexts bounds the accounts that are taken from texts.
+const mostInTexts = 16
+
+// accountsInTexts returns the words of texts that can be names of accounts, if some test has the
+// account of the request in a text: another test may have that text whole.
+func accountsInTexts(all []standpoint) nameSet {
+	set, fills := nameSet{}, false
+	for _, from := range all {
+		from.rule.eachTest(func(m matcher) {
+			if _, is := m.(filled); is {
+				fills = true
+			}
+			one, is := m.(equals)
+			if !is {
+				return
+			}
+			for _, word := range strings.FieldsFunc(one.text, func(r rune) bool {
+				return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '.' && r != '-'
+			}) {
+				if _, err := hive.ParseAccountName(word); err == nil && word != one.text && len(set) < mostInTexts {
+					set[word] = true
+				}
+			}
+		})
+	}
+	if !fills {
+		return nil
 	}
 	return set
 }

@@ -203,6 +203,44 @@ deny: [{name: b, apps: [x], operations: [custom_json: {json: {any: {.n: {min: 5}
 		"03:20", "03:21", "deny → allow"},
 }
 
+// Values that no file has as they are: a name within a text, an element twice, a member that
+// nobody tests.
+var between = []struct{ rules, old, new, kind string }{
+	{`allow: [{name: a, request: challenge, apps: [x], text: "log in $account"}]
+deny: [{name: b, request: challenge, apps: [x], text: "log in alice"}]`, "log in alice", "log in bobby",
+		"deny → allow"},
+	{`allow: [{name: a, request: challenge, apps: [x], text: "log in alice"}]
+deny: [{name: b, request: challenge, apps: [x], text: "log in $account"}]`, "log in $account", "log out $account",
+		"deny → allow"},
+	{`allow: [{name: a, request: challenge, apps: [x], text: "log in alice"}]
+deny: [{name: b, request: challenge, apps: [x], text: {glob: "* $account"}}]`, "* $account", "*x $account",
+		"deny → allow"},
+	{`allow: [{name: a, GAME{.a: {exactly: [1]}}}]}]`, "exactly: [1]", "each: 1", "deny → allow"},
+	{`allow: [{name: a, GAME{.a: {.b: 1, members: [b]}}}]}]`, "[b]", "[b, c]", "deny → allow"},
+	{`allow: [{name: a, GAME{.a: {.b: 1, members: [b]}}}]}]`, ", members: [b]", "", "deny → allow"},
+	{`allow: [{name: a, GAME{.b: 1, members: [b]}}]}]`, "[b]", "[b, c]", "deny → allow"},
+	{`allow: [{name: a, GAME{.b: 1}}]}]`, ".b: 1", ".b: 1, members: [b]", "allow → deny"},
+}
+
+func TestDiffFindsWhatIsBetween(t *testing.T) {
+	const game = "request: sign, apps: [x], accounts: [carol], operations: [custom_json: {id: g, json: "
+	for _, e := range between {
+		before := "version: 2\n" + strings.ReplaceAll(e.rules, "GAME", game) + "\n"
+		if strings.Count(before, e.old) != 1 {
+			t.Fatalf("%q stands there %d times", e.old, strings.Count(before, e.old))
+		}
+		after := strings.Replace(before, e.old, e.new, 1)
+		d := compared(t, before, after, 0)
+		if !slices.ContainsFunc(d.Answers, func(one *policy.Difference) bool { return one.Kind == e.kind }) {
+			t.Errorf("%s: %s → %s: no %s among %d answers of %d requests", e.rules, e.old, e.new, e.kind,
+				len(d.Answers), d.Tried)
+		}
+		for _, one := range d.Answers {
+			replayed(t, compiledAs(t, "old.yaml", before), compiledAs(t, "new.yaml", after), one)
+		}
+	}
+}
+
 func manyNames(n int) string {
 	var names []string
 	for i := range n {

@@ -20,6 +20,9 @@ type rawJSON string
 // leftOut is what is not written at all.
 type leftOut struct{}
 
+// whatever is a text that gives way to any other value in its place.
+type whatever struct{}
+
 // ownAccount is the account of the request.
 type ownAccount struct{}
 
@@ -225,6 +228,8 @@ func appendMade(out []byte, v any, account string) []byte {
 		return append(out, v...)
 	case rawJSON:
 		return append(out, v...)
+	case whatever:
+		return append(out, `"x"`...)
 	case ownAccount:
 		return hive.AppendString(out, account)
 	case ownText:

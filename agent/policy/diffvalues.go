@@ -93,10 +93,10 @@ func (w *valueMaker) around(m matcher, sh *shape) []any {
 	case onlyMembers:
 		names := map[string]any{}
 		for name := range m {
-			names[name] = "x"
+			names[name] = whatever{}
 		}
 		more := maps.Clone(names)
-		more["zz"] = "x"
+		more["zz"] = whatever{}
 		return []any{names, more, map[string]any{}}
 	case each:
 		return w.lists(w.around(m.matcher, sh.elementShape()), sh)
@@ -289,6 +289,9 @@ func (w *valueMaker) lists(items []any, sh *shape) []any {
 	}
 	for i, item := range items {
 		all = append(all, []any{item, w.element(element, 0)}, []any{item, items[w.chance.IntN(len(items))]})
+		if i < 4 {
+			all = append(all, []any{item, item})
+		}
 		if (sh.kind == aJSON || sh.kind == aJSONText || sh.kind == aDocument || sh.kind == aMemo) && i < 8 {
 			all = append(all, item) // what is no list is a list of one
 		}
@@ -432,6 +435,8 @@ func (w *valueMaker) together(m allOf, sh *shape) []any {
 // merged puts two values in one, as far as they can be.
 func merged(a, b any) any {
 	switch b := b.(type) {
+	case whatever:
+		return a
 	case map[string]any:
 		if a, ok := a.(map[string]any); ok {
 			both := maps.Clone(a)
